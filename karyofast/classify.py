@@ -1,0 +1,152 @@
+"""Classify: straightened crops to class probabilities and orientation.
+
+Crops are normalised per cell, not one by one, so that size and staining stay features: lengths are measured against
+the cell's median chromosome, densities against the mean and spread of all its chromosomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.types import CLASSES, Label, Straightened
+
+MEDIAN_ROWS = 42.0
+"""Rows that the cell's median chromosome fills: chromosome 1, about twice as long, then fits 96."""
+
+WIDENING = 1.6
+"""Columns are drawn wider than rows by this: a chromosome's 12 columns would leave two thirds of the input empty."""
+
+FLOOR = -3.0
+"""Value of the background and lower bound of a chromosome's pixel, in standard deviations from the mean."""
+
+
+class Runtime(Protocol):
+    """What runs a network (`karyofast.runtimes`)."""
+
+    input_size: tuple[int, int]
+
+    def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Class probabilities (n, 24) and probability that the p arm is up (n,) of crops (n, 1, rows, columns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class CellScale:
+    """What the crops of one cell are measured against.
+
+    Attributes
+    ----------
+    length : float
+        Median length of the cell's chromosomes, px.
+    mean, spread : float
+        Mean and standard deviation of the density inside its chromosomes.
+    """
+
+    length: float
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, cell: Sequence[Straightened]) -> CellScale:
+        """Measure the chromosomes of one cell."""
+        if not cell:
+            return cls(1.0, 0.0, 1.0)
+        values = np.concatenate([one.crop[one.crop > 0] for one in cell]).astype(np.float32)
+        if len(values) == 0:
+            values = np.zeros(1, np.float32)
+        return cls(
+            length=max(float(np.median([one.length for one in cell])), 1.0),
+            mean=float(values.mean()),
+            spread=max(float(values.std()), 1.0),
+        )
+
+
+def classify(
+    straightened: Sequence[Straightened],
+    runtime: Runtime,
+    scale: CellScale | None = None,
+    batch: int = 46,
+) -> list[Label]:
+    """Label the chromosomes of one cell, each from its crop alone.
+
+    Parameters
+    ----------
+    straightened : sequence of Straightened
+        The chromosomes of one cell.
+    runtime : Runtime
+        A loaded network.
+    scale : CellScale, optional
+        What to measure against; measured on `straightened` when not given.
+    batch : int
+        Crops handed to the network at once.
+
+    Returns
+    -------
+    list of Label
+        In the order of `straightened`.
+    """
+    scale = scale or CellScale.of(straightened)
+    labels = []
+    for first in range(0, len(straightened), batch):
+        crops = [network_input(one.crop, scale, runtime.input_size) for one in straightened[first : first + batch]]
+        classes, up = runtime.predict(np.stack(crops)[:, None])
+        if classes.shape[1] != len(CLASSES):
+            raise ValueError(f"the network must give {len(CLASSES)} classes. Got: {classes.shape[1]}.")
+        labels += [Label(row, float(p_up)) for row, p_up in zip(classes, up, strict=True)]
+    return labels
+
+
+def network_input(crop: NDArray[np.uint8], scale: CellScale, size: tuple[int, int]) -> NDArray[np.float32]:
+    """One crop as the network sees it.
+
+    Parameters
+    ----------
+    crop : uint8 (rows, columns)
+        `Straightened.crop`.
+    scale : CellScale
+    size : (rows, columns)
+
+    Returns
+    -------
+    float32 (rows, columns)
+        -1 is background, 0 the cell's mean density, 1 three standard deviations above it.
+    """
+    zoom = min(MEDIAN_ROWS / scale.length, size[0] / len(crop))
+    return place(standardise(crop, scale), affine(crop.shape, size, zoom), size, zoom)
+
+
+def standardise(crop: NDArray[np.uint8], scale: CellScale) -> NDArray[np.float32]:
+    """Density in standard deviations of the cell, background at `FLOOR`; float32, the shape of `crop`."""
+    values = np.clip((crop.astype(np.float32) - scale.mean) / scale.spread, FLOOR, -FLOOR)
+    values[crop == 0] = FLOOR
+    return values
+
+
+def affine(shape: tuple[int, ...], size: tuple[int, int], zoom: float) -> NDArray[np.float64]:
+    """Matrix (2, 3) that lays the middle of a crop on the middle of the input, enlarged by `zoom`; x before y."""
+    across = zoom * WIDENING
+    return np.array([
+        [across, 0.0, 0.5 * (size[1] - 1) - across * 0.5 * (shape[1] - 1)],
+        [0.0, zoom, 0.5 * (size[0] - 1) - zoom * 0.5 * (shape[0] - 1)],
+    ])
+
+
+def place(
+    values: NDArray[np.float32], matrix: NDArray[np.float64], size: tuple[int, int], zoom: float
+) -> NDArray[np.float32]:
+    """Draw standardised values through an affine map onto the input; background where they do not reach."""
+    if zoom < 1.0:
+        # a linear sample of every n-th row would skip bands: blur by the step first
+        values = cv2.GaussianBlur(
+            values, (0, 0), sigmaX=0.05, sigmaY=max(0.45 * (1.0 / zoom - 1.0), 0.05), borderType=cv2.BORDER_REPLICATE
+        )
+    drawn = cv2.warpAffine(
+        values, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=FLOOR
+    )
+    return np.asarray(drawn / -FLOOR, dtype=np.float32)

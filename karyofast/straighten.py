@@ -1,0 +1,251 @@
+"""Straighten: lay a chromosome along its medial axis.
+
+The two ends are the pixels of the mask farthest from one another along the inside of the mask; the axis is the cheapest
+path between them where a step costs the less the farther it keeps from the rim, smoothed, and prolonged through both
+ends. Short chromosomes have no path worth the name (their longest inner path runs from corner to corner): their axis
+is the principal axis of the mask. The picture is then sampled on straight rows across the axis.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+
+from karyofast.types import Chromosome, Metaphase, Region, Straightened
+
+SHORT = 2.6
+"""Length over width below which a chromosome has a straight axis: shorter ones bend too little to see."""
+
+CENTRING = 2.0
+"""Exponent of the rim distance in the cost of a step: large enough to keep a path in the middle of a bend."""
+
+MARGIN = 0.25
+"""Part of the width added on either side of a row, so that soft edges stay in the crop."""
+
+_STEPS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 2.0**0.5), (1, -1, 2.0**0.5))
+
+
+def straighten(metaphase: Metaphase, chromosome: Chromosome) -> Straightened:
+    """Straighten one chromosome of a metaphase.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    chromosome : Chromosome
+        Its mask must hold at least one pixel.
+
+    Returns
+    -------
+    Straightened
+        Rows one pixel apart along the axis; what is outside the mask is 0.
+    """
+    return straighten_patch(metaphase.density[chromosome.box.slices], chromosome)
+
+
+def straighten_patch(density: NDArray[np.uint8], region: Region) -> Straightened:
+    """Straighten the chromosome `region`, given the density inside its box.
+
+    Parameters
+    ----------
+    density : uint8 (region.box.height, region.box.width)
+    region : Region
+
+    Raises
+    ------
+    ValueError
+        The mask is empty, or density has another shape than the mask.
+    """
+    if density.shape != region.mask.shape:
+        raise ValueError(f"density must have the shape of the mask {region.mask.shape}. Got: {density.shape}.")
+    if not region.mask.any():
+        raise ValueError("region must have at least one pixel in its mask. Got: an empty mask.")
+    pad = 3
+    mask = _whole(np.pad(region.mask, pad))
+    image = np.pad(density, pad)
+    axis, width = medial_axis(mask)
+    axis = _prolong(axis, mask, width)
+    crop, inside = _sample(image, mask, axis, width)
+    rows = np.flatnonzero(inside.sum(axis=1) > 0.5)
+    kept = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, len(axis))
+    crop, inside, axis = crop[kept], inside[kept], axis[kept]
+    widths = inside.sum(axis=1)
+    profile = crop.sum(axis=1) / np.maximum(widths, 1.0)
+    origin = np.array([region.box.top - pad, region.box.left - pad])
+    return Straightened(
+        crop=np.clip(np.rint(crop), 0, 255).astype(np.uint8),
+        axis=(axis + origin).astype(np.float32),
+        widths=widths.astype(np.float32),
+        profile=profile.astype(np.float32),
+    )
+
+
+def medial_axis(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    """The medial axis of a mask that does not touch the border of its array.
+
+    Returns
+    -------
+    axis : float64 (n, 2)
+        Row, column; neighbours about 1 px apart; ends about half a width short of the mask's ends.
+    width : float
+        Typical width of the mask across the axis, px.
+    """
+    straight, length, breadth = _principal_axis(mask)
+    if length < SHORT * breadth and _solidity(mask) > 0.8:
+        return straight, breadth
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+    points = np.argwhere(mask)
+    plain, weighted = _graphs(mask, depth, points)
+    start = int(np.argmax(_finite(dijkstra(plain, directed=False, indices=0))))
+    reach = _finite(dijkstra(plain, directed=False, indices=start))
+    end = int(np.argmax(reach))
+    width = float(len(points) / max(reach[end], 1.0))
+    if reach[end] < SHORT * width:
+        return straight, breadth
+    _, before = dijkstra(weighted, directed=False, indices=start, return_predecessors=True)
+    path = [end]
+    while path[-1] != start:
+        path.append(int(before[path[-1]]))
+    axis = _smooth(points[path].astype(np.float64), width)
+    cut = int(0.6 * width)
+    if len(axis) > 2 * cut + 8:
+        axis = axis[cut:-cut]
+    return axis, width
+
+
+def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest component, without holes: an axis needs one connected body."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count > 2:
+        mask = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
+    return filled.astype(bool)
+
+
+def _solidity(mask: NDArray[np.bool_]) -> float:
+    hull = cv2.convexHull(np.argwhere(mask).astype(np.int32))
+    # the hull joins pixel centres: half its rim is missing from its area
+    return float(np.count_nonzero(mask) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
+
+
+def _principal_axis(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float, float]:
+    """Straight axis through the centre, with the length and breadth of the ellipse of equal moments."""
+    points = np.argwhere(mask).astype(np.float64)
+    centre = points.mean(axis=0)
+    spread = np.cov((points - centre).T, bias=True) + np.eye(2) / 12.0 if len(points) > 1 else np.eye(2) / 12.0
+    values, vectors = np.linalg.eigh(spread)
+    direction = vectors[:, 1]
+    # a rectangle of side s has variance s^2/12 along it
+    length, breadth = float(np.sqrt(12 * values[1])), float(np.sqrt(12 * values[0]))
+    half = max(0.5 * (length - breadth), 1.0)
+    steps = np.linspace(-half, half, max(3, int(2 * half) + 1))
+    return centre + steps[:, None] * direction, length, breadth
+
+
+def _graphs(
+    mask: NDArray[np.bool_], depth: NDArray[np.float64], points: NDArray[np.int64]
+) -> tuple[csr_array, csr_array]:
+    """Graph of the mask's pixels with steps at their length, and at their length over the rim distance."""
+    number = np.full(mask.shape, -1, dtype=np.int64)
+    number[mask] = np.arange(len(points))
+    heads, tails, plain, weighted = [], [], [], []
+    for down, right, length in _STEPS:
+        rows, cols = points[:, 0], points[:, 1]
+        other = number[rows + down, cols + right]
+        here = np.flatnonzero(other >= 0)
+        there = other[here]
+        middle = 0.5 * (depth[rows[here], cols[here]] + depth[points[there, 0], points[there, 1]])
+        heads.append(here)
+        tails.append(there)
+        plain.append(np.full(len(here), length))
+        weighted.append(length / middle**CENTRING)
+    index = (np.concatenate(heads), np.concatenate(tails))
+    shape = (len(points), len(points))
+    return (
+        csr_array((np.concatenate(plain), index), shape=shape),
+        csr_array((np.concatenate(weighted), index), shape=shape),
+    )
+
+
+def _finite(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(distances), distances, -1.0)
+
+
+def _smooth(path: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Points about 1 px apart on a smoothed path."""
+    smoothed = gaussian_filter1d(path, sigma=max(0.45 * width, 1.0), axis=0, mode="nearest")
+    return _even(smoothed)
+
+
+def _even(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+    count = max(3, round(float(along[-1])) + 1)
+    at = np.linspace(0.0, along[-1], count)
+    return np.stack([np.interp(at, along, path[:, 0]), np.interp(at, along, path[:, 1])], axis=1)
+
+
+def _prolong(axis: NDArray[np.float64], mask: NDArray[np.bool_], width: float) -> NDArray[np.float64]:
+    """Prolong both ends straight until well outside of the mask."""
+    reach = int(2.0 * width) + 4
+    look = max(2, min(len(axis) - 1, round(0.7 * width)))
+    steps = np.arange(1, reach + 1)[:, None]
+    head = axis[0] - axis[look]
+    tail = axis[-1] - axis[-1 - look]
+    head /= max(float(np.hypot(*head)), 1e-9)
+    tail /= max(float(np.hypot(*tail)), 1e-9)
+    return np.concatenate([
+        _until_out(axis[0] + steps * head, mask)[::-1],
+        axis,
+        _until_out(axis[-1] + steps * tail, mask),
+    ])
+
+
+def _until_out(points: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The points up to where the mask has ended for good: two pixels past its last touch of the axis's strip."""
+    row, col = np.rint(points).astype(int).T
+    inside = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
+    hit = np.zeros(len(points), dtype=bool)
+    hit[inside] = mask[row[inside], col[inside]]
+    out = np.flatnonzero(~hit)
+    return points[: (int(out[0]) if len(out) else len(points)) + 2]
+
+
+def _sample(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], axis: NDArray[np.float64], width: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Density and soft mask on rows across the axis."""
+    tangent = np.gradient(gaussian_filter1d(axis, sigma=1.5, axis=0, mode="nearest"), axis=0)
+    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
+    normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    half = int(np.ceil(width * (0.75 + MARGIN)))
+    offsets = np.arange(-half, half + 1, dtype=np.float64)
+    rows = (axis[:, :1] + normal[:, :1] * offsets).astype(np.float32)
+    cols = (axis[:, 1:] + normal[:, 1:] * offsets).astype(np.float32)
+    soft = cv2.remap(mask.astype(np.float32), cols, rows, cv2.INTER_LINEAR)
+    values = cv2.remap(image.astype(np.float32), cols, rows, cv2.INTER_LINEAR)
+    # keep the body of this row's chromosome only: in a hairpin the rows of one arm also cross the other
+    body = _middle_run(soft)
+    return values * body, body
+
+
+def _middle_run(soft: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each row the run of mask that holds, or lies nearest to, the middle."""
+    on = soft > 0.05
+    kept = np.zeros_like(soft)
+    middle = soft.shape[1] // 2
+    for row, line in enumerate(on):
+        hits = np.flatnonzero(line)
+        if len(hits) == 0:
+            continue
+        seed = int(hits[np.argmin(np.abs(hits - middle))])
+        gaps = np.flatnonzero(~line)
+        left = gaps[gaps < seed]
+        right = gaps[gaps > seed]
+        run = slice(int(left[-1]) + 1 if len(left) else 0, int(right[0]) if len(right) else soft.shape[1])
+        kept[row, run] = soft[row, run]
+    return kept
