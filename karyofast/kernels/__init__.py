@@ -1,0 +1,12 @@
+"""Kernels: the operations whose speed matters, each defined by a NumPy reference (`reference`).
+
+Every function takes ``impl="auto" | "reference" | "fast"`` and `ops` lists them all for tests and benches.
+"""
+
+from __future__ import annotations
+
+from karyofast.kernels.measure import two_class_variance
+from karyofast.kernels.regions import RegionTree
+from karyofast.kernels.tree import component_tree
+
+__all__ = ["RegionTree", "component_tree", "two_class_variance"]

@@ -1,0 +1,89 @@
+"""Measures of candidates and clusters: wrappers that validate and allocate for the Numba kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from karyofast.kernels import reference
+from karyofast.kernels.dispatch import Impl, use_fast
+
+
+def two_class_variance(
+    image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto"
+) -> NDArray[np.float64]:
+    """Two-class variance V_i of each box (paper section 3, eq. 4).
+
+    The box's pixels are cut at a threshold into two classes c and b, and
+    ``V = (n_c * sum_c (I - A_c)^2 + n_b * sum_b (I - A_b)^2) / (n_c + n_b)``: as printed, each class's sum
+    of squares is weighted by the size of the class, so V grows with the number of pixels; divide by that number
+    to compare boxes. The threshold is the mean of the two highest peaks of the box's histogram.
+
+    - A peak is a grey level, or a run of neighbouring levels with equal counts, that holds more pixels than the
+      levels beside it; a run counts as its lowest level.
+    - Of equally high peaks the lower grey levels come first; a lone peak is itself the threshold.
+    - A pixel at the threshold belongs to the lower class; a class without pixels adds nothing.
+
+    Parameters
+    ----------
+    image : uint8 (height, width)
+        Grey levels.
+    boxes : int (n, 4)
+        Top, left, height, width of each box, px; inside the image, at least one pixel each.
+    impl : {"auto", "reference", "fast"}
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    float64 (n,)
+        V of each box, squared grey levels times px.
+
+    Raises
+    ------
+    TypeError
+        `image` is not uint8.
+    ValueError
+        A shape is wrong, or a box is empty or reaches out of the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.array([[0, 0, 0, 200, 200, 204]], dtype=np.uint8)
+    >>> two_class_variance(image, [[0, 0, 1, 6]])
+    array([5.33333333])
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise TypeError(f"`image` must be uint8. Got: {image.dtype}. Scale and convert it first.")
+    if image.ndim != 2:
+        raise ValueError(
+            f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel."
+        )
+    checked = _checked_boxes(boxes, image.shape[0], image.shape[1])
+    if not use_fast(impl, "two_class_variance"):
+        return reference.two_class_variance(image, checked)
+    from karyofast.kernels import jit
+
+    out = np.empty(len(checked), dtype=np.float64)
+    jit.two_class_variance(image, checked, out)
+    return out
+
+
+def _checked_boxes(boxes: ArrayLike, height: int, width: int) -> NDArray[np.int64]:
+    given = np.asarray(boxes)
+    if given.size == 0:
+        return np.empty((0, 4), dtype=np.int64)
+    if given.ndim != 2 or given.shape[1] != 4 or given.dtype.kind not in "iu":
+        raise ValueError(
+            f"`boxes` must be whole numbers of shape (n, 4): top, left, height, width. "
+            f"Got: {given.dtype} of shape {given.shape}."
+        )
+    checked = np.ascontiguousarray(given, dtype=np.int64)
+    corner, size = checked[:, :2], checked[:, 2:]
+    bad = np.any((corner < 0) | (size < 1) | (corner + size > (height, width)), axis=1)
+    if bad.any():
+        raise ValueError(
+            f"`boxes` must lie in the image of shape {(height, width)} and hold a pixel. "
+            f"Got: {checked[bad][0].tolist()}. Clip it first."
+        )
+    return checked

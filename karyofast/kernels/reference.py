@@ -1,0 +1,142 @@
+"""NumPy references: they define what each kernel computes, in the plainest way, and are slow.
+
+Inputs are validated by the wrappers (`tree`, `measure`). No kernel may differ from these but within the
+tolerance that `ops` states.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from karyofast.kernels.regions import RegionTree
+
+
+def component_tree(
+    image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int
+) -> RegionTree:
+    """Threshold at every level, label, keep the components that the level has changed.
+
+    A component of ``image <= t`` with a pixel at t is a region of level t (without one it stood at a lower
+    level already). Complexity O(levels * pixels). Paper section 3, eq. 1 and 2.
+    """
+    masks, levels = _regions(image, connectivity, max_level)
+    parents = _parents(masks, image.shape)
+    numbers, starts, order = _post_order(masks, parents, image.shape)
+    number_of = {old: new for new, old in enumerate(numbers)}
+    rows = [_attributes(image, masks[old], connectivity) for old in numbers]
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), 14)
+    return RegionTree(
+        shape=(image.shape[0], image.shape[1]),
+        connectivity=connectivity,
+        order=order,
+        level=np.array([levels[old] for old in numbers], dtype=np.int32),
+        parent=np.array([number_of.get(parents[old], -1) for old in numbers], dtype=np.int32),
+        start=np.array(starts, dtype=np.int32),
+        area=table[:, 0].astype(np.int32),
+        box=table[:, 1:5].astype(np.int32),
+        euler=table[:, 5].astype(np.int32),
+        perimeter=table[:, 6].astype(np.int32),
+        moments=table[:, 7:12],
+        grey_sum=table[:, 12],
+        grey_sum2=table[:, 13],
+    )
+
+
+def _regions(
+    image: NDArray[Any], connectivity: int, max_level: int
+) -> tuple[list[NDArray[np.bool_]], list[int]]:
+    """Masks and levels of all regions, by rising level."""
+    structure = ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2)
+    masks: list[NDArray[np.bool_]] = []
+    levels: list[int] = []
+    for level in np.unique(image):
+        if level > max_level:
+            break
+        labels, _ = ndimage.label(image <= level, structure=structure)
+        for label in np.unique(labels[image == level]):
+            masks.append(labels == label)
+            levels.append(int(level))
+    return masks, levels
+
+
+def _parents(masks: list[NDArray[np.bool_]], shape: tuple[int, ...]) -> list[int]:
+    """Index of the first later region that holds each region, -1 for none."""
+    parents = [-1] * len(masks)
+    inner = np.full(shape, -1)
+    for index, mask in enumerate(masks):
+        for child in np.unique(inner[mask]):
+            if child >= 0:
+                parents[child] = index
+        inner[mask] = index
+    return parents
+
+
+def _post_order(
+    masks: list[NDArray[np.bool_]], parents: list[int], shape: tuple[int, ...]
+) -> tuple[list[int], list[int], NDArray[np.int32]]:
+    """Regions so that children precede parents, each one's start in `order`, and `order`."""
+    children: dict[int, list[int]] = {}
+    for index, parent in enumerate(parents):
+        children.setdefault(parent, []).append(index)
+    numbers: list[int] = []
+    starts: list[int] = []
+    order: list[int] = []
+    taken = np.zeros(shape, dtype=bool)
+    stack = [(root, -1) for root in reversed(children.get(-1, []))]
+    while stack:
+        index, start = stack.pop()
+        if start < 0:
+            stack.append((index, len(order)))
+            stack.extend((child, -1) for child in reversed(children.get(index, [])))
+            continue
+        own = masks[index] & ~taken
+        taken |= own
+        order.extend(int(pixel) for pixel in np.flatnonzero(own))
+        numbers.append(index)
+        starts.append(start)
+    return numbers, starts, np.array(order, dtype=np.int32)
+
+
+def _attributes(image: NDArray[Any], mask: NDArray[np.bool_], connectivity: int) -> list[int]:
+    """Area, box (4), Euler number, perimeter, moments (5), sums of grey and grey squared."""
+    rows, columns = (axis.astype(np.int64) for axis in np.nonzero(mask))
+    grey = image[mask].astype(np.int64)
+    solid = np.pad(mask, 1)
+    across, down = solid[:, 1:] & solid[:, :-1], solid[1:] & solid[:-1]
+    pairs = int(across.sum() + down.sum())
+    area = len(rows)
+    if connectivity == 4:  # pixels, pairs and full quads as vertices, edges and faces
+        euler = area - pairs + int((across[1:] & across[:-1]).sum())
+    else:  # corners, sides and pixels as vertices, edges and faces
+        touched = solid[:, 1:] | solid[:, :-1]
+        euler = int((touched[1:] | touched[:-1]).sum()) - (4 * area - pairs) + area
+    top, left = int(rows.min()), int(columns.min())
+    box = [top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1]
+    sums = [rows, columns, rows * rows, columns * columns, rows * columns, grey, grey * grey]
+    return [area, *box, euler, 4 * area - 2 * pairs, *(int(values.sum()) for values in sums)]
+
+
+def two_class_variance(image: NDArray[np.uint8], boxes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Eq. 4 of the paper, box by box; the rules are in `measure.two_class_variance`."""
+    out = np.zeros(len(boxes))
+    for index, (top, left, height, width) in enumerate(boxes):
+        grey = image[top : top + height, left : left + width].astype(np.float64).ravel()
+        low = grey <= _peak_threshold(np.bincount(grey.astype(np.int64), minlength=256))
+        for side in (grey[low], grey[~low]):
+            if len(side):
+                out[index] += len(side) * np.sum((side - side.mean()) ** 2) / len(grey)
+    return out
+
+
+def _peak_threshold(histogram: NDArray[np.int64]) -> float:
+    """Mean of the two highest peaks of a histogram."""
+    first = np.flatnonzero(np.diff(histogram, prepend=-1))  # first level of each run of equal counts
+    counts = np.concatenate([[0], histogram[first], [0]])
+    is_peak = (counts[1:-1] > counts[:-2]) & (counts[1:-1] > counts[2:])
+    peaks = first[is_peak]
+    highest = peaks[np.argsort(-histogram[peaks], kind="stable")][:2]
+    return float(highest.mean())

@@ -1,0 +1,112 @@
+"""Component tree of an image: wrapper of the flood in csrc/tree_core.c."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.errors import OptionError
+from karyofast.kernels import reference
+from karyofast.kernels.dispatch import Impl, use_fast
+from karyofast.kernels.regions import RegionTree
+
+try:
+    from karyofast.kernels import _tree
+except ImportError as error:
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+MAX_PIXELS = 2**31 - 1
+"""Pixels are counted in 32 bits, together with a rim of one pixel."""
+
+
+def component_tree(
+    image: NDArray[np.uint8] | NDArray[np.uint16],
+    connectivity: int = 8,
+    max_level: int | None = None,
+    impl: Impl = "auto",
+) -> RegionTree:
+    """Every extremal region of `image` (paper section 3, eq. 1 and 2) with its attributes.
+
+    Minimum regions: connected components of ``image <= level``. For bright objects pass the inverted image.
+
+    Parameters
+    ----------
+    image : uint8 or uint16 (height, width)
+        Grey levels; may be empty, strided or read-only.
+    connectivity : {8, 4}
+        Adjacency of the pixels of a region.
+    max_level : int, optional
+        Bound: only regions at or below this level are built, which costs only their pixels. Default: all.
+    impl : {"auto", "reference", "fast"}
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    RegionTree
+        Regions, children before their parents; under a bound there may be several roots.
+
+    Raises
+    ------
+    TypeError
+        `image` is neither uint8 nor uint16.
+    ValueError
+        `image` has not two axes or too many pixels, or `connectivity` or `max_level` is not allowed.
+    NotBuiltError
+        `impl` is "fast" and the compiled kernel is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tree = component_tree(np.array([[0, 9, 0], [0, 9, 9]], dtype=np.uint8))
+    >>> tree.area.tolist(), tree.level.tolist(), tree.parent.tolist()
+    ([2, 1, 6], [0, 0, 9], [2, 2, -1])
+    >>> tree.mask(0)[1].tolist()
+    [[True], [True]]
+    """
+    grey = np.asarray(image)
+    bound = _checked(grey, connectivity, max_level)
+    fast = use_fast(impl, "component_tree", _missing)
+    if not fast or grey.size == 0 or bound < 0:
+        return reference.component_tree(grey, connectivity, bound)
+    order, ints, sums = _tree.component_tree(np.ascontiguousarray(grey), connectivity, bound)
+    return RegionTree(
+        shape=(grey.shape[0], grey.shape[1]),
+        connectivity=connectivity,
+        order=order,
+        level=ints[0],
+        parent=ints[1],
+        start=ints[2],
+        area=ints[3],
+        box=np.ascontiguousarray(ints[4:8].T),
+        euler=ints[8],
+        perimeter=ints[9],
+        moments=np.ascontiguousarray(sums[:5].T),
+        grey_sum=sums[5],
+        grey_sum2=sums[6],
+    )
+
+
+def _checked(image: NDArray[Any], connectivity: int, max_level: int | None) -> int:
+    """Raise on what cannot be done; the level bound as a number, -1 for no level at all."""
+    if image.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"`image` must be uint8 or uint16. Got: {image.dtype}. Scale and convert it first.")
+    if image.ndim != 2:
+        raise ValueError(
+            f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel."
+        )
+    if (image.shape[0] + 2) * (image.shape[1] + 2) > MAX_PIXELS:
+        raise ValueError(
+            f"`image` must have fewer than {MAX_PIXELS} pixels. Got: {image.size}. Cut it into tiles."
+        )
+    if connectivity not in (4, 8):
+        raise OptionError(f"`connectivity` must be 4 or 8. Got: {connectivity!r}.")
+    highest = 255 if image.dtype == np.uint8 else 65535
+    if max_level is None:
+        return highest
+    if int(max_level) != max_level:
+        raise OptionError(f"`max_level` must be a whole grey level or None. Got: {max_level!r}. Round it.")
+    return max(-1, min(int(max_level), highest))
