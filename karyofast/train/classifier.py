@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from karyofast import config
 from karyofast.classify import network_input
-from karyofast.errors import DataError, OptionError
+from karyofast.errors import DataError
 from karyofast.models.vgg16 import CLASS_COUNT, Recogniser, Vgg16
 from karyofast.train.crops import Augmentation, CropSet, augmented
+from karyofast.train.loop import State, claim, log, one_cycle
 from karyofast.train.machine import keep_freed_memory
-
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -48,13 +41,6 @@ class TrainOptions:
     everything: bool = False
     """train on the test cases too; for weights that another set scores"""
     augmentation: Augmentation = field(default_factory=Augmentation)
-
-
-@dataclass
-class _State:
-    network: Vgg16
-    optimizer: torch.optim.Optimizer
-    step: int = 0
 
 
 def train(
@@ -91,13 +77,13 @@ def train(
     if len(chosen) == 0:
         raise DataError("the data set must have chromosomes of training cases. Got: none.")
     keep_freed_memory()
-    _claim(folder, options, resume)
+    claim(folder, options, resume)
     per_epoch = len(chosen) // options.batch or 1
     steps = per_epoch * options.epochs
-    state = _start(options, device)
-    checkpoint = folder / CHECKPOINT
-    if resume and checkpoint.exists():
-        _restore(state, checkpoint)
+    network = _network(options, device)
+    state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
+    if resume:
+        state.restore(folder)
     figures: dict[str, float] = {}
     for epoch in range(state.step // per_epoch, options.epochs):
         order = np.random.default_rng([options.seed, epoch]).permutation(chosen)
@@ -107,49 +93,32 @@ def train(
             losses.append(_step(state, crops, batch, options, steps, device))
             if progress:
                 progress(state.step, steps, {**figures, "loss": losses[-1]})
-        _save(state, checkpoint)
-        figures = measure(state.network, crops, crops.part("validation"), device)
+        state.save(folder)
+        figures = measure(network, crops, crops.part("validation"), device)
         line = {"epoch": epoch + 1, "loss": float(np.mean(losses)), **figures}
         line["seconds"] = round(time.perf_counter() - started, 1)
-        with (folder / LOG).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
-    return state.network
+        log(folder, line)
+    return network
 
 
-def _claim(folder: Path, options: TrainOptions, resume: bool) -> None:
-    """Write the options, or check that the run in the folder has the same."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = folder / "options.toml"
-    if resume and (folder / CHECKPOINT).exists():
-        if config.load(written, TrainOptions) != options:
-            raise OptionError(
-                f"{folder} holds a run with other options (options.toml). Give another folder, or start anew with --no-resume."
-            )
-        return
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    (folder / LOG).unlink(missing_ok=True)
-    config.save(written, options)
-
-
-def _start(options: TrainOptions, device: str) -> _State:
+def _network(options: TrainOptions, device: str) -> Vgg16:
     torch.manual_seed(options.seed)
-    network = Vgg16((options.rows, options.columns)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Vgg16((options.rows, options.columns))
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return _State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
 def _step(
-    state: _State, crops: CropSet, batch: NDArray[np.int64], options: TrainOptions, steps: int, device: str
+    state: State, crops: CropSet, batch: NDArray[np.int64], options: TrainOptions, steps: int, device: str
 ) -> float:
     size = (options.rows, options.columns)
     rng = np.random.default_rng([options.seed, 1, state.step])
     drawn = [augmented(crops, int(index), size, rng, options.augmentation) for index in batch]
     inputs = torch.from_numpy(np.stack([crop for crop, _ in drawn])[:, None]).to(device)
     joint = crops.label[batch] + CLASS_COUNT * np.array([not up for _, up in drawn])
-    for group in state.optimizer.param_groups:
-        group["lr"] = options.rate * _one_cycle(state.step / steps, options.warm)
+    state.set_rate(options.rate * one_cycle(state.step / steps, options.warm))
     state.network.train()
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16):
@@ -160,26 +129,6 @@ def _step(
     state.optimizer.step()
     state.step += 1
     return float(loss.detach())
-
-
-def _one_cycle(done: float, warm: float) -> float:
-    """Share of the peak rate: a rise over `warm`, then half a cosine down to nothing."""
-    return done / warm + 1e-3 if done < warm else 0.5 * (1.0 + math.cos(math.pi * (done - warm) / (1.0 - warm)))
-
-
-def _save(state: _State, path: Path) -> None:
-    kept: dict[str, Any] = {
-        "network": state.network.state_dict(), "optimizer": state.optimizer.state_dict(), "step": state.step
-    }  # fmt: skip
-    torch.save(kept, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
-
-
-def _restore(state: _State, path: Path) -> None:
-    kept = torch.load(path, weights_only=True)
-    state.network.load_state_dict(kept["network"])
-    state.optimizer.load_state_dict(kept["optimizer"])
-    state.step = int(kept["step"])
 
 
 def predict(

@@ -1,0 +1,109 @@
+"""The model store: directories with weights and a ``model.toml`` that says what they are.
+
+A model is ``model.toml``, ``model.onnx`` and a model card (``README.md``). Names are looked up among the models that ship with the
+package; anything with a path separator, or that is a folder, is taken as a model directory of the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from karyofast.errors import ModelError
+
+MANIFEST = "model.toml"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a ``model.toml`` says.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        "classifier" or "separator".
+    folder : Path
+    weights : Path
+    sha256 : str
+        Of the weights file.
+    values : dict
+        Everything in the file: classes, input size, training data, measured accuracy.
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    weights: Path
+    sha256: str
+    values: dict[str, Any]
+
+
+def shipped_folder() -> Path:
+    """The folder of the models that come with the package."""
+    return Path(str(files("karyofast").joinpath("weights")))
+
+
+def list_models() -> list[ModelInfo]:
+    """The shipped models, by name."""
+    return [read(folder) for folder in sorted(shipped_folder().iterdir()) if (folder / MANIFEST).exists()]
+
+
+def find(name: str, kind: str) -> ModelInfo:
+    """Find a model of `kind` by name or directory.
+
+    Raises
+    ------
+    ModelError
+        No such model, a broken directory, or one of another kind.
+    """
+    folder = Path(name) if "/" in name or "\\" in name or Path(name).is_dir() else shipped_folder() / name
+    if not (folder / MANIFEST).exists():
+        known = ", ".join(sorted(model.name for model in list_models() if model.kind == kind)) or "none"
+        raise ModelError(f"model must be a shipped one ({known}) or a folder with {MANIFEST}. Got: {name}.")
+    info = read(folder)
+    if info.kind != kind:
+        raise ModelError(f"{folder}: must be a {kind}. Got: a {info.kind}.")
+    return info
+
+
+def read(folder: Path) -> ModelInfo:
+    """Read a model directory; the weights are checked against their recorded hash.
+
+    Raises
+    ------
+    ModelError
+        The manifest cannot be read or lacks a key, or the weights are missing or changed.
+    """
+    manifest = folder / MANIFEST
+    try:
+        values = tomllib.loads(manifest.read_text(encoding="utf-8"))
+        name, kind, file, sha256 = (str(values[key]) for key in ("name", "kind", "weights", "sha256"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{manifest}: cannot be read: {error}") from error
+    except KeyError as error:
+        raise ModelError(f"{manifest}: lacks the key {error}.") from error
+    weights = folder / file
+    if not weights.exists():
+        raise ModelError(f"{manifest}: names the weights {file}, which are not there.")
+    if hash_of(weights) != sha256:
+        raise ModelError(f"{weights}: differs from the sha256 in {MANIFEST}: a broken download or other weights.")
+    return ModelInfo(name, kind, folder, weights, sha256, values)
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_manifest(folder: Path, name: str, kind: str, weights: Path, values: dict[str, Any]) -> None:
+    """Write the ``model.toml`` of a model directory that holds its weights already."""
+    import tomli_w
+
+    head = {"name": name, "kind": kind, "weights": weights.name, "sha256": hash_of(weights)}
+    (folder / MANIFEST).write_text(tomli_w.dumps({**head, **values}), encoding="utf-8")

@@ -1,0 +1,58 @@
+"""Segment: candidates to single chromosomes (paper section 4, and what beats it)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from karyofast import segment_axis, segment_rrt
+from karyofast.config import SegmentOptions
+from karyofast.errors import OptionError
+from karyofast.segment_axis import Separator
+from karyofast.types import Candidate, Chromosome, Metaphase
+
+
+def segment(
+    metaphase: Metaphase,
+    candidates: Sequence[Candidate],
+    options: SegmentOptions = SegmentOptions(),  # noqa: B008 (frozen)
+    separator: Separator | None = None,
+) -> list[Chromosome]:
+    """Separate touching and crossing chromosomes.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+    options : SegmentOptions
+        ``method``: "axis" (learned lifted medial axes), "rrt" (the paper's ring radius transform), "watershed", or "none"
+        (each candidate is taken for one chromosome).
+    separator : Separator, optional
+        The network of "axis"; the other methods need none.
+
+    Returns
+    -------
+    list of Chromosome
+        In the order of the candidates; an overlap belongs to every chromosome that covers it.
+
+    Raises
+    ------
+    OptionError
+        "axis" without a separator.
+    """
+    if options.method == "axis":
+        if separator is None:
+            raise OptionError("method 'axis' must be given a separator. Got: None. Load one with pipeline.load_models.")
+        return segment_axis.separate(metaphase, candidates, separator)
+    if options.method == "none":
+        return [Chromosome(one.box, one.mask, candidate=number) for number, one in enumerate(candidates)]
+    width = segment_axis.typical_width(candidates)
+    found = []
+    for number, one in enumerate(candidates):
+        if options.method == "rrt":
+            pieces = segment_rrt.separate(metaphase, one, options, width)
+        else:
+            pieces = segment_rrt.watershed(metaphase, one)
+        found += [
+            Chromosome(piece.box, piece.mask, piece.score, number, piece.flags) for piece in pieces
+        ]
+    return found

@@ -1,0 +1,256 @@
+"""Separation by lifted medial axes (``method="axis"``): a network draws the cores, this module reads instances from them.
+
+A core pixel lives in (row, column, direction). Pixels next to one another in one direction belong together, and so do two neighbouring
+directions that are on at one pixel: a bend goes on from direction to direction, while two chromosomes that cross share
+pixels but no neighbouring directions, and so fall into two components. Each pixel of the foreground then goes to the
+core nearest to it; where the network sees an overlap, or two cores lie on one another, it goes to every core within
+reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.types import Box, Candidate, Chromosome, Metaphase
+
+WIDTH = 12.0
+"""Chromosome width in px at which the network was trained."""
+
+ON = 0.5
+"""Probability from which a pixel is on."""
+
+LEAST_BIN = 5
+"""Pixels of a piece of one direction below which it is noise: it would link directions that do not belong together."""
+
+LEAST_CORE = 16
+"""Pixels of a core, px at the network's scale: a core is 0.56 widths broad, the shortest chromosome's about as long."""
+
+INSIDE = 0.7
+"""Share of a core that lies inside a larger one from which it is that one's echo in another direction."""
+
+REACH = 0.75
+"""Distance from the core, in widths, up to which a pixel of an overlap belongs to it."""
+
+LEAST_AREA = 0.35
+"""Area of a chromosome in squared widths below which it is a scrap."""
+
+
+class Separator(Protocol):
+    """What runs the network (`karyofast.runtimes`)."""
+
+    stride: int
+
+    def lifted(self, density: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (2 + directions, rows, columns) of density (rows, columns), both multiples of `stride`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Core:
+    """One component of the lifted space: its pixels (flat, sorted, of the network's grid) and how sure they are."""
+
+    pixels: NDArray[np.int64]
+    score: float
+
+
+def typical_width(candidates: Sequence[Candidate]) -> float:
+    """Typical chromosome width of a cell, px: twice the median of the candidates' largest inner radius.
+
+    Clusters share the width of what they are made of, so the median holds with many of them.
+    """
+    radii = []
+    for one in candidates:
+        depth = cv2.distanceTransform(np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        radii.append(float(depth.max()))
+    return 2.0 * float(np.median(radii)) if radii else WIDTH
+
+
+def separate(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator) -> list[Chromosome]:
+    """Separate all candidates of a metaphase.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+    separator : Separator
+
+    Returns
+    -------
+    list of Chromosome
+        In the order of the candidates; a candidate in which the network draws no core passes as it is.
+    """
+    if not candidates:
+        return []
+    zoom = WIDTH / max(typical_width(candidates), 3.0)
+    size = (max(1, round(metaphase.shape[1] * zoom)), max(1, round(metaphase.shape[0] * zoom)))
+    covered = np.zeros(metaphase.shape, dtype=bool)
+    for one in candidates:
+        covered[one.box.slices] |= one.mask
+    level = max(float(metaphase.density[covered].mean()), 1.0)
+    scaled = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) / level
+    lifted = _run(scaled, separator)
+    cores = find_cores(lifted[2:])
+    owner = np.full(metaphase.shape, -1, dtype=np.int32)
+    for number, one in enumerate(candidates):
+        owner[one.box.slices][one.mask] = number
+    owner = cv2.resize(owner.astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    by_candidate: dict[int, list[Core]] = {}
+    for core in cores:
+        owners = owner.ravel()[core.pixels]
+        owners = owners[owners >= 0]
+        if len(owners) > 0.3 * len(core.pixels):
+            by_candidate.setdefault(int(np.bincount(owners).argmax()), []).append(core)
+    found: list[Chromosome] = []
+    for number, one in enumerate(candidates):
+        found += _divide(number, one, by_candidate.get(number, []), lifted[1], zoom)
+    return found
+
+
+def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float32]:
+    rows, cols = scaled.shape
+    stride = separator.stride
+    padded = np.pad(scaled, ((0, -rows % stride), (0, -cols % stride)))
+    return separator.lifted(padded)[:, :rows, :cols]
+
+
+def find_cores(directions: NDArray[np.float32]) -> list[Core]:
+    """The components of the lifted space.
+
+    Parameters
+    ----------
+    directions : float32 (directions, rows, columns)
+        Probability that a core runs through a pixel in each direction; the last is a neighbour of the first.
+
+    Returns
+    -------
+    list of Core
+        Without scraps and without echoes (a core that lies inside a larger one).
+    """
+    labels, total = _label_directions(directions)
+    parent = np.arange(total)
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = int(parent[node])
+        return node
+
+    for number in range(len(labels)):
+        here, there = labels[number], labels[(number + 1) % len(labels)]
+        both = (here > 0) & (there > 0)
+        for one, other in np.unique(np.stack([here[both], there[both]], axis=1), axis=0):
+            parent[root(int(one))] = root(int(other))
+    roots = np.array([root(node) for node in range(total)])
+    members: dict[int, list[NDArray[np.int64]]] = {}
+    scores: dict[int, list[float]] = {}
+    for number, plane in enumerate(labels):
+        at = np.flatnonzero(plane)
+        owners = roots[plane.ravel()[at]]
+        for owner in np.unique(owners):
+            mine = at[owners == owner]
+            members.setdefault(int(owner), []).append(mine)
+            scores.setdefault(int(owner), []).append(float(directions[number].ravel()[mine].mean()))
+    cores = [Core(np.unique(np.concatenate(members[key])), float(np.mean(scores[key]))) for key in members]
+    return _without_echoes([core for core in cores if len(core.pixels) >= LEAST_CORE])
+
+
+def _label_directions(directions: NDArray[np.float32]) -> tuple[NDArray[np.int32], int]:
+    """Components of each direction, numbered through from 1; the count includes 0, the background."""
+    labels = np.zeros(directions.shape, dtype=np.int32)
+    total = 1
+    for number, plane in enumerate(directions):
+        count, found, stats, _ = cv2.connectedComponentsWithStats((plane > ON).astype(np.uint8), connectivity=8)
+        kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_BIN
+        kept[0] = False
+        renumbered = np.zeros(count, dtype=np.int32)
+        renumbered[kept] = np.arange(total, total + int(kept.sum()))
+        labels[number] = renumbered[found]
+        total += int(kept.sum())
+    return labels, total
+
+
+def _without_echoes(cores: list[Core]) -> list[Core]:
+    """Drop each core that lies mostly inside larger ones."""
+    kept: list[Core] = []
+    for core in sorted(cores, key=lambda one: -len(one.pixels)):
+        inside = np.zeros(len(core.pixels), dtype=bool)
+        for larger in kept:
+            inside |= np.isin(core.pixels, larger.pixels, assume_unique=True)
+        if inside.mean() < INSIDE:
+            kept.append(core)
+    return kept
+
+
+def _divide(
+    number: int, candidate: Candidate, cores: Sequence[Core], overlap: NDArray[np.float32], zoom: float
+) -> list[Chromosome]:
+    """Give the pixels of one candidate to its cores."""
+    if len(cores) < 2:
+        score = cores[0].score if cores else 0.5
+        return [Chromosome(candidate.box, candidate.mask, score=score, candidate=number)]
+    box = candidate.box
+    rows, cols = np.nonzero(candidate.mask)
+    # where each pixel of the candidate lies on the network's grid
+    y = np.clip(np.rint((rows + box.top + 0.5) * zoom - 0.5).astype(int), 0, overlap.shape[0] - 1)
+    x = np.clip(np.rint((cols + box.left + 0.5) * zoom - 0.5).astype(int), 0, overlap.shape[1] - 1)
+    window = (slice(y.min(), y.max() + 1), slice(x.min(), x.max() + 1))
+    distance = np.stack([_distance(core, overlap.shape, window)[y - y.min(), x - x.min()] for core in cores])
+    nearest = distance.argmin(axis=0)
+    shared = (overlap[y, x] > ON) & (distance <= REACH * WIDTH)
+    mine = (distance == 0) | shared
+    mine[nearest, np.arange(len(rows))] = True
+    found = []
+    for core, chosen in zip(cores, mine, strict=True):
+        mask = np.zeros(candidate.mask.shape, dtype=bool)
+        mask[rows[chosen], cols[chosen]] = True
+        mask = _largest(mask)
+        if np.count_nonzero(mask) * zoom**2 >= LEAST_AREA * WIDTH**2:
+            found.append(_chromosome(mask, box, core.score, number))
+    return _flagged(found, candidate) or [Chromosome(box, candidate.mask, score=0.3, candidate=number)]
+
+
+def _distance(core: Core, shape: tuple[int, ...], window: tuple[slice, slice]) -> NDArray[np.float32]:
+    """Distance of each pixel of the window to the core, px of the network's grid."""
+    away = np.ones(shape, dtype=np.uint8)
+    away.ravel()[core.pixels] = 0
+    if not (away[window] == 0).any():
+        return np.full(away[window].shape, np.inf, dtype=np.float32)
+    distance = cv2.distanceTransform(away[window], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance, dtype=np.float32)
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 2 else mask
+
+
+def _chromosome(mask: NDArray[np.bool_], box: Box, score: float, number: int) -> Chromosome:
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    tight = Box(
+        box.top + int(rows[0]), box.left + int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1
+    )
+    inner = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Chromosome(tight, inner, score=score, candidate=number)
+
+
+def _flagged(found: list[Chromosome], candidate: Candidate) -> list[Chromosome]:
+    """Mark those that share pixels with another as overlapping, the others of a cluster as touching."""
+    if len(found) < 2:
+        return found
+    count = np.zeros(candidate.mask.shape, dtype=np.int32)
+    views = []
+    for one in found:
+        top, left = one.box.top - candidate.box.top, one.box.left - candidate.box.left
+        views.append(count[top : top + one.box.height, left : left + one.box.width])
+        views[-1][...] += one.mask
+    flagged = []
+    for one, view in zip(found, views, strict=True):
+        flag = "overlap" if bool((view[one.mask] > 1).any()) else "touching"
+        flagged.append(Chromosome(one.box, one.mask, one.score, one.candidate, (*one.flags, flag)))
+    return flagged
