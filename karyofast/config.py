@@ -28,6 +28,8 @@ class SegmentOptions:
     """Options of `karyofast.segment.segment`."""
 
     method: Literal["axis", "rrt", "watershed", "none"] = "axis"
+    model: str = "axis"
+    """separator of the method "axis": a shipped one's name, or a folder"""
     relevance_weight: float = 0.4
     """lambda of eq. 6"""
 
@@ -46,6 +48,54 @@ class ArrangeOptions:
 
     sex_with_groups: bool = False
     """X in row C and Y in row G instead of a row of their own"""
+    missing_price: float = 2.0
+    """nats for a missing second copy: 2q = exp(-2), one chromosome in fifteen lost or not separated"""
+    gain_price: float = 4.0
+    """nats for each copy beyond the normal ones; a gain beside a loss then takes odds of 400 to 1"""
+    unplaced_price: float = 5.2
+    """nats for leaving a chromosome out: an extra copy is placed when its crop says so with 0.3 or more"""
+    ploidy_price: float = 10.0
+    """nats for three or four sets instead of two: one cell in twenty thousand"""
+    outlier: float = 0.001
+    """share of crops whose probabilities mean nothing; bounds what one crop can say"""
+    confidence: float = 0.9
+    """a chromosome whose place is less sure than this within its cell wants a look"""
+
+
+@dataclass(frozen=True)
+class SimulateOptions:
+    """Options of `karyofast.simulate.simulate_metaphase`; lengths are in px, counts are exact."""
+
+    stain: Literal["giemsa", "quinacrine", "dapi"] = "giemsa"
+    """giemsa: dark on bright, banded; quinacrine: bright on dark, banded; dapi: the same, faint bands"""
+    bands: Literal[400, 550, 850] = 550
+    """resolution of the ideogram that is drawn"""
+    size: tuple[int, int] = (700, 700)
+    """(height, width) of the picture"""
+    length: float = 0.0
+    """length of chromosome 1; 0: the stain's usual one"""
+    width: float = 0.0
+    """width of a chromosome; 0: the stain's usual one"""
+    touching: int = 4
+    """pairs that touch without crossing"""
+    crossing: int = 2
+    """pairs that cross"""
+    bend: float = 1.0
+    """0: straight; 1: as in a usual spread; 2: strongly curled"""
+    blur: float = 1.0
+    """sigma of the optics"""
+    noise: float = 2.0
+    """sigma of the camera's noise, grey levels"""
+    variation: float = 1.0
+    """how much homologues differ in condensation and banding; 0: not at all"""
+    nuclei: int = 2
+    """interphase nuclei, most of them cut by the picture's edge"""
+    debris: int = 30
+    """specks, rings and threads"""
+    background: float = 1.0
+    """unevenness of the background; 0: flat"""
+    halo: float = 1.0
+    """strength of the bright rim (giemsa) or the glow (the others)"""
 
 
 @dataclass(frozen=True)
@@ -88,11 +138,19 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         if value not in get_args(hint):
             raise OptionError(f"{name} must be one of {get_args(hint)}. Got: {value!r}.")
         return value
+    if get_origin(hint) is tuple:
+        return _checked_tuple(get_args(hint), value, name)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
         raise OptionError(f"{name} must be of type {hint.__name__}. Got: {value!r}.")
     return value
+
+
+def _checked_tuple(hints: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple) or len(value) != len(hints):
+        raise OptionError(f"{name} must be a list of {len(hints)} values. Got: {value!r}.")
+    return tuple(_checked(hint, item, name) for hint, item in zip(hints, value, strict=True))
 
 
 def load(path: Path, kind: type[T]) -> T:
