@@ -1,0 +1,348 @@
+"""Pictures of a karyotype: the karyogram sheet and the metaphase with its chromosomes outlined."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast import view_layout
+from karyofast.config import ArrangeOptions
+from karyofast.errors import OptionError
+from karyofast.types import CLASSES, Karyotype, Region
+from karyofast.view_layout import GAP, Figure, Place, Row
+
+Colour = tuple[int, int, int]
+
+INK: Colour = (25, 25, 25)
+FAINT: Colour = (125, 125, 125)
+AMBER: Colour = (205, 115, 0)
+RED: Colour = (185, 25, 25)
+WHITE: Colour = (255, 255, 255)
+
+WIDTH = 1180
+"""Least width of the sheet, px at scale 1."""
+MARGIN = 44
+HEADER = 118
+FOOTER = 44
+ABOVE = 30
+"""Space above a row's tallest p arm, for notes, px at scale 1."""
+BELOW = 84
+"""Space below a row's longest q arm, for the line, the class and the group, px at scale 1."""
+
+LARGEST_OVERLAY = 3000
+"""Longest side of an overlay, px: larger pictures are reduced."""
+OVERLAY_ZOOM = 2.0
+"""Magnification of an overlay: labels of two digits would cover a chromosome 12 px wide."""
+
+DRAFT = "DRAFT - for review"
+FOOTNOTE = "Numerical draft made by karyofast. Research use; to be reviewed by a cytogeneticist."
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def karyogram(
+    karyotype: Karyotype,
+    options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
+    scale: float = 1.0,
+) -> NDArray[np.uint8]:
+    """Draw the karyogram: rows by Denver group, p arm up, centromeres level, homologues side by side.
+
+    A chromosome that wants a look stands in an amber frame with its own probability; a missing copy leaves a
+    dotted place; what could not be placed stands in a row of its own with its best guess.
+
+    Parameters
+    ----------
+    karyotype : Karyotype
+        What to draw; an empty one gives an empty sheet.
+    options : ArrangeOptions
+        `sex_with_groups` puts X beside group C and Y beside group G.
+    scale : float
+        Size of the sheet; 1 is about 1200 px wide.
+
+    Returns
+    -------
+    uint8 (height, width, 3)
+        RGB.
+
+    Raises
+    ------
+    OptionError
+        A scale outside of 0.25 to 8.
+    """
+    if not 0.25 <= scale <= 8.0:
+        raise OptionError(f"`scale` must be 0.25 to 8. Got: {scale!r}.")
+    placed, unplaced = view_layout.figures(karyotype, scale)
+    rows = view_layout.rows(placed, options.sex_with_groups, scale)
+    widest = max(row.width + int(24 * scale) * sum(len(places) for _, places in row.groups) for row in rows)
+    width = max(int(WIDTH * scale), widest + 2 * int(MARGIN * scale))
+    lines = _lines(unplaced, width - 2 * int(MARGIN * scale), scale)
+    height = int((HEADER + FOOTER) * scale) + sum(row.above + row.below for row in rows)
+    height += int((ABOVE + BELOW) * scale) * len(rows) + sum(_line_height(line, scale) for line in lines)
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    _draw_header(sheet, karyotype, scale)
+    top = int(HEADER * scale)
+    for row in rows:
+        top = _draw_row(sheet, row, top, scale)
+    for number, line in enumerate(lines):
+        top = _draw_unplaced(sheet, line, top, "unplaced" if number == 0 else "", scale)
+    _text(sheet, FOOTNOTE, int(MARGIN * scale), height - int(18 * scale), 10 * scale, FAINT)
+    return sheet
+
+
+def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
+    """Draw the metaphase with every chromosome outlined in the colour of its class, labels and flags.
+
+    Returns
+    -------
+    uint8 (height, width, 3)
+        RGB; the picture at twice its size, less where that would pass 3000 px a side, over a caption.
+    """
+    height, width = karyotype.metaphase.shape
+    zoom = min(OVERLAY_ZOOM, LARGEST_OVERLAY / max(height, width, 1))
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    method = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
+    grey = np.asarray(cv2.resize(karyotype.metaphase.grey, size, interpolation=method), dtype=np.uint8)
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    assigned = karyotype.arrangement.assigned
+    doubtful = set(karyotype.arrangement.low_confidence)
+    owners = np.zeros((height, width), np.uint8)
+    for index, one in enumerate(karyotype.chromosomes):
+        owners[one.box.slices] += one.mask
+        _outline(picture, one, zoom, class_colour(assigned[index]))
+    for index, one in enumerate(karyotype.chromosomes):
+        name = CLASSES[assigned[index]] if assigned[index] >= 0 else f"#{index}"
+        row, column = _inside(one, owners[one.box.slices])
+        place = (round((column + 0.5) * zoom), round((row + 0.5) * zoom) + 6)
+        mark = name + ("?" if index in doubtful else "")
+        _text(picture, mark, *place, 12, WHITE, anchor="middle", bold=True, halo=True)
+    return np.vstack([picture, _caption(karyotype, size[0])])
+
+
+def class_colour(index: int) -> Colour:
+    """RGB of a class in overlays; -1 (unplaced) is red. Neighbouring numbers get far hues."""
+    if index < 0:
+        return 255, 60, 60
+    # the golden ratio spreads any number of hues evenly; red itself is left to what is unplaced
+    hue = 0.06 + 0.88 * ((index * 0.61803) % 1.0)
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.62 if index % 2 else 0.5, 0.95)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _caption(karyotype: Karyotype, width: int) -> NDArray[np.uint8]:
+    """A strip with count, karyotype and flags, to go below a picture."""
+    strip = np.full((52, width, 3), 35, np.uint8)
+    head = f"{karyotype.metaphase.name}   {karyotype.count} chromosomes   {karyotype.iscn or 'no karyotype'}"
+    room = width - 40 - _text_width(DRAFT, 11, bold=True)
+    _text(strip, _fitting(head, 11, room), 10, 20, 11, WHITE)
+    _text(strip, DRAFT, width - 10, 20, 11, (255, 120, 110), "right", bold=True)
+    flags = ", ".join(karyotype.flags or karyotype.arrangement.flags)
+    _text(strip, _fitting(flags, 10, width - 20), 10, 42, 10, (255, 190, 60))
+    return strip
+
+
+def _draw_header(sheet: NDArray[np.uint8], karyotype: Karyotype, scale: float) -> None:
+    left, right = int(MARGIN * scale), sheet.shape[1] - int(MARGIN * scale)
+    badge = _text_width(DRAFT, 13 * scale, bold=True)
+    _text(sheet, DRAFT, right - int(10 * scale), int(45 * scale), 13 * scale, RED, "right", bold=True)
+    corner = (right - badge - int(20 * scale), int(24 * scale)), (right, int(54 * scale))
+    cv2.rectangle(sheet, *corner, RED, max(1, round(1.4 * scale)), cv2.LINE_AA)
+    room = right - left - badge - int(50 * scale)
+    name = _fitting(karyotype.metaphase.name, 17 * scale, room, bold=True)
+    _text(sheet, name, left, int(46 * scale), 17 * scale, INK, bold=True)
+    noun = "chromosome" if karyotype.count == 1 else "chromosomes"
+    text = f"{karyotype.count} {noun}     {karyotype.iscn or 'no karyotype'}"
+    _text(sheet, _fitting(text, 16 * scale, right - left), left, int(76 * scale), 16 * scale, INK)
+    flags = ", ".join(karyotype.flags or karyotype.arrangement.flags)
+    _text(sheet, _fitting(flags, 11 * scale, right - left), left, int(98 * scale), 11 * scale, AMBER)
+    cv2.line(sheet, (left, int(110 * scale)), (right, int(110 * scale)), FAINT, max(1, round(scale)))
+
+
+def _draw_row(sheet: NDArray[np.uint8], row: Row, top: int, scale: float) -> int:
+    """Draw a row of groups whose upper edge is `top`; returns its lower edge."""
+    left, right = int(MARGIN * scale), sheet.shape[1] - int(MARGIN * scale)
+    places = sum(len(members) for _, members in row.groups)
+    # the space between groups is twice the space between places
+    gap = (right - left - row.width) / max(places - 1 + len(row.groups) - 1, 1)
+    gap = min(gap, 110 * scale)
+    level = top + int(ABOVE * scale) + row.above
+    foot = level + row.below
+    spare = (right - left - row.width - gap * (places - len(row.groups))) / max(len(row.groups) - 1, 1)
+    at = float(left)
+    for group, members in row.groups:
+        first = at
+        for place in members:
+            _draw_place(sheet, place, round(at), level, foot, scale)
+            at += place.width + gap
+        at -= gap
+        _draw_bracket(sheet, group, round(first), round(at), foot, scale)
+        at += spare
+    return foot + int(BELOW * scale)
+
+
+def _draw_place(
+    sheet: NDArray[np.uint8], place: Place, left: int, level: int, foot: int, scale: float
+) -> None:
+    """Homologues with their centromeres on `level`, over the line at `foot` and the class."""
+    at = left + (place.width - view_layout.span(place.figures, scale)) // 2
+    for figure in place.figures:
+        _draw_figure(sheet, figure, at, round(level - figure.centromere), scale)
+        at += figure.width + int(GAP * scale)
+    line = foot + int(14 * scale)
+    cv2.line(sheet, (left, line), (left + place.width, line), INK, max(1, round(1.5 * scale)))
+    middle = left + place.width // 2
+    _text(sheet, place.name, middle, line + int(22 * scale), 14 * scale, INK, "middle", bold=True)
+
+
+def _draw_bracket(
+    sheet: NDArray[np.uint8], group: str, left: int, right: int, foot: int, scale: float
+) -> None:
+    base, tick, thin = foot + int(44 * scale), int(5 * scale), max(1, round(0.8 * scale))
+    corners = [(left, base - tick), (left, base), (right, base), (right, base - tick)]
+    cv2.polylines(sheet, [np.array(corners, np.int32)], False, FAINT, thin)
+    _text(sheet, group, (left + right) // 2, base + int(16 * scale), 11 * scale, FAINT, "middle")
+
+
+def _draw_figure(sheet: NDArray[np.uint8], figure: Figure, left: int, top: int, scale: float) -> None:
+    if figure.index < 0:
+        _dotted(sheet, left, top, figure.width, figure.height, scale)
+        return
+    window = sheet[top : top + figure.height, left : left + figure.width]
+    np.minimum(window, figure.picture[:, :, None], out=window)
+    if figure.doubtful:
+        pad = int(3 * scale)
+        corners = (left - pad, top - pad), (left + figure.width + pad, top + figure.height + pad)
+        cv2.rectangle(sheet, *corners, AMBER, max(1, round(1.5 * scale)), cv2.LINE_AA)
+        middle = left + figure.width // 2
+        _text(sheet, figure.note, middle, top - int(8 * scale), 10 * scale, AMBER, "middle")
+
+
+def _dotted(sheet: NDArray[np.uint8], left: int, top: int, width: int, height: int, scale: float) -> None:
+    """A dotted outline with round ends, as of a chromosome that should lie there."""
+    radius = 0.5 * min(width, height)
+    straight = height - 2 * radius
+    outline = 2 * straight + 2 * np.pi * radius
+    for along in np.arange(0.0, outline, 6.0 * scale):
+        if along < straight:
+            point = (left, top + radius + along)
+        elif along < straight + np.pi * radius:
+            angle = np.pi - (along - straight) / radius
+            point = (left + radius + radius * np.cos(angle), top + height - radius + radius * np.sin(angle))
+        elif along < 2 * straight + np.pi * radius:
+            point = (left + width, top + height - radius - (along - straight - np.pi * radius))
+        else:
+            angle = -(along - 2 * straight - np.pi * radius) / radius
+            point = (left + radius + radius * np.cos(angle), top + radius + radius * np.sin(angle))
+        centre = (round(point[0] * 16), round(point[1] * 16))
+        cv2.circle(sheet, centre, round(1.2 * scale * 16), FAINT, cv2.FILLED, cv2.LINE_AA, 4)
+
+
+def _lines(unplaced: Sequence[Figure], room: int, scale: float) -> list[list[Figure]]:
+    """Break the unplaced figures into lines."""
+    lines: list[list[Figure]] = []
+    used = room + 1
+    for figure in unplaced:
+        step = _unplaced_width(figure, scale)
+        if used + step > room or not lines:
+            lines.append([])
+            used = 0
+        lines[-1].append(figure)
+        used += step
+    return lines
+
+
+def _unplaced_width(figure: Figure, scale: float) -> int:
+    return max(figure.width, int(56 * scale)) + int(GAP * scale)
+
+
+def _line_height(line: Sequence[Figure], scale: float) -> int:
+    return max(figure.height for figure in line) + int(74 * scale)
+
+
+def _draw_unplaced(
+    sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, title: str, scale: float
+) -> int:
+    at = int(MARGIN * scale)
+    _text(sheet, title, at, top + int(12 * scale), 12 * scale, AMBER, bold=True)
+    tall = max(figure.height for figure in line)
+    foot = top + int(34 * scale) + tall
+    for figure in line:
+        step = _unplaced_width(figure, scale)
+        middle = at + (step - int(GAP * scale)) // 2
+        corner = (middle - figure.width // 2, foot - figure.height)
+        _draw_figure(sheet, figure, *corner, scale)
+        _text(sheet, f"#{figure.index}", middle, foot + int(20 * scale), 11 * scale, INK, "middle")
+        at += step
+    return top + _line_height(line, scale)
+
+
+def _outline(picture: NDArray[np.uint8], region: Region, zoom: float, colour: Colour) -> None:
+    padded = np.pad(region.mask.astype(np.uint8), 1)
+    contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    # coordinates in sixteenths of a px, so that the outline is not broken at whole ones
+    origin = np.array([region.box.left - 1 + 0.5, region.box.top - 1 + 0.5])
+    drawn = [np.rint((contour + origin) * zoom * 16 - 8).astype(np.int32) for contour in contours]
+    cv2.polylines(picture, drawn, True, colour, 2 if zoom > 1 else 1, cv2.LINE_AA, 4)
+
+
+def _inside(region: Region, owners: NDArray[np.uint8]) -> tuple[float, float]:
+    """Row and column of the pixel deepest inside what a region owns alone: there its label is read best."""
+    own = region.mask & (owners == 1)
+    padded = np.pad((own if own.any() else region.mask).astype(np.uint8), 1)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)
+    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return float(row) - 1 + region.box.top, float(column) - 1 + region.box.left
+
+
+def _text(
+    image: NDArray[np.uint8],
+    text: str,
+    x: int,
+    y: int,
+    size: float,
+    colour: Colour,
+    anchor: str = "left",
+    bold: bool = False,
+    halo: bool = False,
+) -> None:
+    """Write a line whose baseline is at `y` and whose capitals are `size` px high."""
+    text = _plain(text)
+    x -= {"left": 0, "middle": _text_width(text, size, bold) // 2, "right": _text_width(text, size, bold)}[
+        anchor
+    ]
+    font = (_FONT, _font_scale(size))
+    if halo:
+        for down, right in ((-1, -1), (-1, 1), (1, -1), (1, 1), (0, 2), (0, -2), (2, 0), (-2, 0)):
+            cv2.putText(image, text, (x + right, y + down), *font, INK, _thickness(size, bold), cv2.LINE_AA)
+    cv2.putText(image, text, (x, y), *font, colour, _thickness(size, bold), cv2.LINE_AA)
+
+
+def _plain(text: str) -> str:
+    """OpenCV 4 draws ASCII only."""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def _font_scale(size: float) -> float:
+    (_, height), _ = cv2.getTextSize("H", _FONT, 1.0, 1)
+    return size / max(height, 1)
+
+
+def _thickness(size: float, bold: bool) -> int:
+    return max(1, round(size / 16)) + int(bold)
+
+
+def _text_width(text: str, size: float, bold: bool = False) -> int:
+    (width, _), _ = cv2.getTextSize(_plain(text), _FONT, _font_scale(size), _thickness(size, bold))
+    return int(width)
+
+
+def _fitting(text: str, size: float, room: int, bold: bool = False) -> str:
+    """`text`, shortened until it fits into `room` px."""
+    if not text or _text_width(text, size, bold) <= room:
+        return text
+    letters = len(text)
+    while letters and _text_width(text[:letters] + "...", size, bold) > room:
+        letters -= 1
+    return text[:letters] + "..."
