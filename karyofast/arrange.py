@@ -142,6 +142,7 @@ def arrange(
         iscn=iscn.format(placed, best.problem.ploidy),
         low_confidence=tuple(sorted(int(order[row]) for row in low)),
         flags=_flags(Counter(placed), len(own), len(low), best.problem),
+        cost=best.total,
     )
 
 

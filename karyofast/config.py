@@ -30,6 +30,8 @@ class SegmentOptions:
     method: Literal["axis", "rrt", "watershed", "none"] = "axis"
     model: str = "axis"
     """separator of the method "axis": a shipped one's name, or a folder"""
+    second_look: bool = True
+    """cut clusters in the way that makes the likeliest cell (method "axis")"""
     relevance_weight: float = 0.4
     """lambda of eq. 6"""
 
@@ -142,7 +144,9 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         return _checked_tuple(get_args(hint), value, name)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
+    if isinstance(hint, type) and (
+        not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)
+    ):
         raise OptionError(f"{name} must be of type {hint.__name__}. Got: {value!r}.")
     return value
 

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from karyofast.arrange import arrange
-from karyofast.classify import Runtime, classify
+from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import Options
 from karyofast.detect import detect
+from karyofast.errors import OptionError
 from karyofast.models.store import find
+from karyofast.second_look import Way, choose
 from karyofast.segment import segment
-from karyofast.segment_axis import Separator
+from karyofast.segment_axis import Separator, partitions
 from karyofast.straighten import straighten
 from karyofast.types import Candidate, Chromosome, Karyotype, Metaphase
 
@@ -66,22 +68,58 @@ def karyotype(
     models = models or load_models(options)
     clock = _Clock()
     candidates: list[Candidate] = []
-    if chromosomes is None:
-        candidates = [] if "blank" in metaphase.flags else detect(metaphase, options.detect)
-        clock.mark("detect")
-        chromosomes = segment(metaphase, candidates, options.segment, models.separator)
+    if chromosomes is None and "blank" not in metaphase.flags:
+        candidates = detect(metaphase, options.detect)
+    clock.mark("detect")
+    if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
+        whole = _look_twice(metaphase, candidates, options, models, clock)
+    else:
+        if chromosomes is None:
+            chromosomes = segment(metaphase, candidates, options.segment, models.separator)
         clock.mark("segment")
-    straightened = [straighten(metaphase, one) for one in chromosomes]
-    clock.mark("straighten")
-    labels = classify(straightened, models.classifier, batch=options.classify.batch)
-    clock.mark("classify")
-    arrangement = arrange(labels, options.arrange)
+        straightened = tuple(straighten(metaphase, one) for one in chromosomes)
+        clock.mark("straighten")
+        labels = tuple(classify(straightened, models.classifier, batch=options.classify.batch))
+        clock.mark("classify")
+        whole = Way(tuple(chromosomes), straightened, labels)
+    arrangement = arrange(whole.labels, options.arrange)
     clock.mark("arrange")
-    flags = [*metaphase.flags, *(("empty",) if not chromosomes else ()), *arrangement.flags]
+    flags = (*metaphase.flags, *(() if whole.chromosomes else ("empty",)), *arrangement.flags)
     return Karyotype(
-        metaphase, tuple(candidates), tuple(chromosomes), tuple(straightened), tuple(labels), arrangement,
-        tuple(flags), clock.seconds,
+        metaphase, tuple(candidates), whole.chromosomes, whole.straightened, whole.labels, arrangement, flags,
+        clock.seconds,
     )  # fmt: skip
+
+
+def _look_twice(
+    metaphase: Metaphase, candidates: Sequence[Candidate], options: Options, models: Models, clock: _Clock
+) -> Way:
+    """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`."""
+    if models.separator is None:
+        raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
+    cuts = partitions(metaphase, candidates, models.separator)
+    clock.mark("segment")
+    crops = [[tuple(straighten(metaphase, one) for one in way) for way in ways] for ways in cuts]
+    clock.mark("straighten")
+    # the cell's scale is that of the first ways: pieces of the others must not move it
+    scale = CellScale.of([one for ways in crops for one in ways[0]])
+    flat = [one for ways in crops for way in ways for one in way]
+    labels = iter(classify(flat, models.classifier, scale, options.classify.batch))
+    clock.mark("classify")
+    offered = [
+        [
+            Way(tuple(way), crop, tuple(next(labels) for _ in way))
+            for way, crop in zip(ways, ways_crops, strict=True)
+        ]
+        for ways, ways_crops in zip(cuts, crops, strict=True)
+    ]
+    chosen = choose(offered, lambda cell: arrange(cell, options.arrange).cost)
+    clock.mark("second_look")
+    return Way(
+        tuple(one for way in chosen for one in way.chromosomes),
+        tuple(one for way in chosen for one in way.straightened),
+        tuple(one for way in chosen for one in way.labels),
+    )
 
 
 class _Clock:

@@ -25,6 +25,12 @@ WIDTH = 12.0
 ON = 0.5
 """Probability from which a pixel is on."""
 
+OTHER_LEVELS = (0.3, 0.7, 0.85)
+"""Probabilities from which a core pixel is on in the second looks: lower joins what a faint band cut, higher cuts."""
+
+LEAST_FOREGROUND = 0.3
+"""Share of a candidate that the network must hold for chromosome; nuclei and debris have next to none."""
+
 LEAST_BIN = 5
 """Pixels of a piece of one direction below which it is noise: it would link directions that do not belong together."""
 
@@ -66,7 +72,9 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     """
     radii = []
     for one in candidates:
-        depth = cv2.distanceTransform(np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        depth = cv2.distanceTransform(
+            np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+        )
         radii.append(float(depth.max()))
     return 2.0 * float(np.median(radii)) if radii else WIDTH
 
@@ -83,33 +91,96 @@ def separate(metaphase: Metaphase, candidates: Sequence[Candidate], separator: S
     Returns
     -------
     list of Chromosome
-        In the order of the candidates; a candidate in which the network draws no core passes as it is.
+        In the order of the candidates; a candidate in which the network draws no core passes as it is, one that it does
+        not hold for chromosome at all is dropped.
+    """
+    return [one for ways in partitions(metaphase, candidates, separator, ()) for one in ways[0]]
+
+
+def partitions(
+    metaphase: Metaphase,
+    candidates: Sequence[Candidate],
+    separator: Separator,
+    other_levels: Sequence[float] = OTHER_LEVELS,
+) -> list[list[list[Chromosome]]]:
+    """The ways in which each candidate may be cut.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+    separator : Separator
+    other_levels : sequence of float
+        Probabilities of a core, beside `ON`, that are tried.
+
+    Returns
+    -------
+    list of list of list of Chromosome
+        For each candidate its ways, the first is that of `separate`; ways that cut alike are given once.
     """
     if not candidates:
         return []
     zoom = WIDTH / max(typical_width(candidates), 3.0)
     size = (max(1, round(metaphase.shape[1] * zoom)), max(1, round(metaphase.shape[0] * zoom)))
     covered = np.zeros(metaphase.shape, dtype=bool)
-    for one in candidates:
+    owner = np.full(metaphase.shape, -1.0, dtype=np.float32)
+    for number, one in enumerate(candidates):
         covered[one.box.slices] |= one.mask
+        owner[one.box.slices][one.mask] = number
     level = max(float(metaphase.density[covered].mean()), 1.0)
     scaled = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) / level
     lifted = _run(scaled, separator)
-    cores = find_cores(lifted[2:])
-    owner = np.full(metaphase.shape, -1, dtype=np.int32)
-    for number, one in enumerate(candidates):
-        owner[one.box.slices][one.mask] = number
-    owner = cv2.resize(owner.astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    by_candidate: dict[int, list[Core]] = {}
+    owner_there = cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
+    for threshold in (ON, *other_levels):
+        groups = _by_candidate(find_cores(lifted[2:], threshold), owner_there)
+        for number, one in enumerate(candidates):
+            cores = groups.get(number, [])
+            if not cores and _foreign(lifted[0][owner_there == number]):
+                way = []
+            else:
+                way = _divide(number, one, cores, lifted[1], zoom)
+            if not any(_alike(way, known) for known in ways[number]):
+                ways[number].append(way)
+    return ways
+
+
+def _foreign(foreground: NDArray[np.float32]) -> bool:
+    """Whether a candidate is none of a chromosome, by the network's foreground on its pixels."""
+    return len(foreground) > 0 and float((foreground > ON).mean()) < LEAST_FOREGROUND
+
+
+def _by_candidate(cores: Sequence[Core], owner: NDArray[np.int32]) -> dict[int, list[Core]]:
+    """The cores of each candidate; those that lie mostly outside of all are left out."""
+    groups: dict[int, list[Core]] = {}
     for core in cores:
         owners = owner.ravel()[core.pixels]
         owners = owners[owners >= 0]
         if len(owners) > 0.3 * len(core.pixels):
-            by_candidate.setdefault(int(np.bincount(owners).argmax()), []).append(core)
-    found: list[Chromosome] = []
-    for number, one in enumerate(candidates):
-        found += _divide(number, one, by_candidate.get(number, []), lifted[1], zoom)
-    return found
+            groups.setdefault(int(np.bincount(owners).argmax()), []).append(core)
+    return groups
+
+
+def _alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
+    """Whether two ways cut a candidate into the same pieces, give or take a rim."""
+    if len(one) != len(other):
+        return False
+    return all(max((overlap_share(a, b) for b in other), default=0.0) > 0.85 for a in one)
+
+
+def overlap_share(one: Chromosome, other: Chromosome) -> float:
+    """Intersection over union of two masks."""
+    top, left = max(one.box.top, other.box.top), max(one.box.left, other.box.left)
+    bottom = min(one.box.top + one.box.height, other.box.top + other.box.height)
+    right = min(one.box.left + one.box.width, other.box.left + other.box.width)
+    if bottom <= top or right <= left:
+        return 0.0
+    a = one.mask[top - one.box.top : bottom - one.box.top, left - one.box.left : right - one.box.left]
+    b = other.mask[
+        top - other.box.top : bottom - other.box.top, left - other.box.left : right - other.box.left
+    ]
+    both = int(np.count_nonzero(a & b))
+    return both / (one.area + other.area - both)
 
 
 def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float32]:
@@ -119,20 +190,22 @@ def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float3
     return separator.lifted(padded)[:, :rows, :cols]
 
 
-def find_cores(directions: NDArray[np.float32]) -> list[Core]:
+def find_cores(directions: NDArray[np.float32], threshold: float = ON) -> list[Core]:
     """The components of the lifted space.
 
     Parameters
     ----------
     directions : float32 (directions, rows, columns)
         Probability that a core runs through a pixel in each direction; the last is a neighbour of the first.
+    threshold : float
+        Probability from which a pixel is on.
 
     Returns
     -------
     list of Core
         Without scraps and without echoes (a core that lies inside a larger one).
     """
-    labels, total = _label_directions(directions)
+    labels, total = _label_directions(directions, threshold)
     parent = np.arange(total)
 
     def root(node: int) -> int:
@@ -160,12 +233,14 @@ def find_cores(directions: NDArray[np.float32]) -> list[Core]:
     return _without_echoes([core for core in cores if len(core.pixels) >= LEAST_CORE])
 
 
-def _label_directions(directions: NDArray[np.float32]) -> tuple[NDArray[np.int32], int]:
+def _label_directions(directions: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.int32], int]:
     """Components of each direction, numbered through from 1; the count includes 0, the background."""
     labels = np.zeros(directions.shape, dtype=np.int32)
     total = 1
     for number, plane in enumerate(directions):
-        count, found, stats, _ = cv2.connectedComponentsWithStats((plane > ON).astype(np.uint8), connectivity=8)
+        count, found, stats, _ = cv2.connectedComponentsWithStats(
+            (plane > threshold).astype(np.uint8), connectivity=8
+        )
         kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_BIN
         kept[0] = False
         renumbered = np.zeros(count, dtype=np.int32)
@@ -233,7 +308,10 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _chromosome(mask: NDArray[np.bool_], box: Box, score: float, number: int) -> Chromosome:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     tight = Box(
-        box.top + int(rows[0]), box.left + int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1
+        box.top + int(rows[0]),
+        box.left + int(cols[0]),
+        int(rows[-1] - rows[0]) + 1,
+        int(cols[-1] - cols[0]) + 1,
     )
     inner = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     return Chromosome(tight, inner, score=score, candidate=number)

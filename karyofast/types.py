@@ -239,12 +239,15 @@ class Arrangement:
         Indices of chromosomes that want a look.
     flags : tuple of str
         "count 45", "gain 21", "unplaced 2", ...
+    cost : float
+        Nats: how unlikely the labels are together, prices of gains, losses and unplaced ones included.
     """
 
     assigned: tuple[int, ...] = ()
     iscn: str = ""
     low_confidence: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

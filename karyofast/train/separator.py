@@ -79,7 +79,9 @@ def train(
     claim(folder, options, resume)
     torch.manual_seed(options.seed)
     network = AxisNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
+    state = State(
+        network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay)
+    )
     if resume:
         state.restore(folder)
     watched = _watched(store, pictures, options)

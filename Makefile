@@ -1,0 +1,63 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+export KARYOFAST_DATA ?= ../shared/data
+DATA := $(KARYOFAST_DATA)
+RUNS ?= runs
+
+.PHONY: demo test lint bench train-classifier train-separator wheel picture scores clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/karyofast demo -o demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest karyofast.kernels._tree
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest benches --benchmark-columns=median,iqr,ops --benchmark-group-by=group
+
+# Both train on the CPU in about an hour or two, and go on from their checkpoint when run again.
+train-classifier: $(VENV)/.dev
+	$(BIN)/karyofast train classifier --data $(DATA)/pki3.zip -o $(RUNS)/g-band
+
+train-separator: $(VENV)/.dev
+	$(BIN)/karyofast train separator --data $(DATA)/pki3.zip --pictures $(DATA)/mfish/instances.json -o $(RUNS)/axis
+
+wheel: $(VENV)/.dev
+	$(PIP) install build
+	$(BIN)/python -m build
+
+# The picture at the top of the README.
+picture: $(VENV)/.runtime
+	$(BIN)/karyofast demo -o docs --picture
+
+# Every figure of the README that is measured on real images.
+scores: $(VENV)/.dev
+	$(BIN)/karyofast evaluate detection --data $(DATA)/gband --table
+	$(BIN)/karyofast evaluate detection --data $(DATA)/mfish --table
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(wildcard csrc/*)
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) install -c constraints.txt -e '.[train,dev]'
+	# beside a CPU build of torch only this one imports, and only without its dependencies
+	$(PIP) install --no-deps torchvision==0.16.2
+	$(PIP) install -c constraints.txt requests
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info karyofast/kernels/*.so

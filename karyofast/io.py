@@ -1,0 +1,310 @@
+"""Read metaphase pictures, and write results so that a killed run leaves no half file."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.errors import ImageError
+from karyofast.types import Metaphase, Polarity
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+"""Suffixes that are taken for pictures when a folder is given."""
+
+MAX_PIXELS = 100_000_000
+"""Largest picture read: far above any metaphase camera, far below what exhausts a small machine."""
+
+LEAST_SIDE = 16
+"""Side, px, below which a picture cannot show a metaphase."""
+
+LEAST_CONTRAST = 8
+"""Grey levels between the darkest and the brightest part below which a picture is blank: noise of a flat field."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_metaphase(path: Path | str, polarity: Literal["auto"] | Polarity = "auto") -> Metaphase:
+    """Read a picture of a metaphase.
+
+    Parameters
+    ----------
+    path : Path or str
+        TIFF (8 or 16 bit or float; the first page of several), PNG, JPEG or BMP, grey or colour.
+    polarity : {"auto", "dark", "bright"}
+        Whether chromosomes are darker or brighter than the background; "auto" finds it.
+
+    Returns
+    -------
+    Metaphase
+        With the flag "multi-page" when pages were left out, "blank" when nothing is to be seen.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read as a picture; the message names it and the reason.
+    """
+    path = Path(path)
+    try:
+        array, flags = _read(path)
+        return metaphase_from_array(array, path.stem, polarity, flags)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def metaphase_from_array(
+    array: NDArray[np.generic],
+    name: str = "metaphase",
+    polarity: Literal["auto"] | Polarity = "auto",
+    flags: Sequence[str] = (),
+) -> Metaphase:
+    """Make a metaphase of an array.
+
+    Parameters
+    ----------
+    array : (height, width) or (height, width, 1..4)
+        bool, integer or float. Colour (RGB or BGR alike) is averaged, an alpha channel is left out. 16 bit, wider integers and
+        floats are scaled to 8 bit from their 0.1 to 99.9 percentile.
+    name : str
+    polarity : {"auto", "dark", "bright"}
+    flags : sequence of str
+        Taken over into the metaphase.
+
+    Returns
+    -------
+    Metaphase
+        Flagged "blank" when it is too small or too flat to show anything.
+
+    Raises
+    ------
+    ImageError
+        Not an image: wrong number of dimensions, no pixels, too many, or NaN.
+    """
+    grey = _eight_bit(_one_channel(np.asarray(array)))
+    blank = min(grey.shape) < LEAST_SIDE or _contrast(grey) < LEAST_CONTRAST
+    chosen: Polarity = _find_polarity(grey) if polarity == "auto" else polarity
+    density = np.zeros_like(grey) if blank else _density(grey, chosen)
+    return Metaphase(grey, density, chosen, name, (*flags, *(("blank",) if blank else ())))
+
+
+def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
+    """The picture files that files, folders and globs name.
+
+    Folders give the pictures directly in them; globs may hold ``**``. Sorted within each input, doubles left out. A file is taken
+    whatever its suffix.
+
+    Raises
+    ------
+    ImageError
+        An input that names nothing.
+    """
+    found: dict[Path, None] = {}
+    for one in inputs:
+        path = Path(one)
+        if path.is_dir():
+            files = sorted(
+                file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
+            )
+            if not files:
+                raise ImageError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)}).")
+        elif path.exists():
+            files = [path]
+        else:
+            files = sorted(Path(name) for name in glob.glob(str(one), recursive=True))
+            files = [file for file in files if file.is_file() and file.suffix.lower() in SUFFIXES]
+            if not files:
+                raise ImageError(f"{one}: no such file, and no pictures that it matches as a pattern.")
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name in its folder, then rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write an image, grey (height, width) or RGB (height, width, 3), as PNG, as `write_bytes` does."""
+    ordered = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+    done, data = cv2.imencode(".png", ordered)
+    if not done:
+        raise ImageError(f"{path}: an image of shape {image.shape} cannot be encoded as PNG.")
+    write_bytes(path, data.tobytes())
+
+
+def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    if path.is_dir():
+        raise ImageError("is a folder. Give a file, or the folder to a command that takes folders.")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror or error}.") from error
+    if not data:
+        raise ImageError("is an empty file.")
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _read_tiff(path)
+    _refuse_large(_header_size(data))
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise ImageError("is no picture that can be decoded (TIFF, PNG, JPEG, BMP), or a broken one.")
+    return array, ()
+
+
+def _read_tiff(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            _refuse_large((page.shape[0], page.shape[1]) if len(page.shape) > 1 else None)
+            array = page.asarray()
+            # a stack of planes of one colour picture counts as colour
+            if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (1, 3, 4):
+                array = np.moveaxis(array, 0, 2)
+            if getattr(page, "photometric", None) == tifffile.PHOTOMETRIC.MINISWHITE:
+                array = np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else -array
+            pages = len(file.pages)
+    except ImageError:
+        raise
+    except (
+        tifffile.TiffFileError,
+        ValueError,
+        OSError,
+        IndexError,
+        KeyError,
+        TypeError,
+        struct.error,
+    ) as error:
+        raise ImageError(f"is a broken TIFF file: {error}.") from error
+    if pages > 1:
+        _log.warning("%s: has %d pages; the first is read.", path, pages)
+        return array, ("multi-page",)
+    return array, ()
+
+
+def _header_size(data: bytes) -> tuple[int, int] | None:
+    """(height, width) from the header of a PNG or BMP; None where it is not told at a fixed place."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return height, width
+    if data[:2] == b"BM" and len(data) >= 26:
+        width, height = struct.unpack("<ii", data[18:26])
+        return abs(height), abs(width)
+    if data[:2] == b"\xff\xd8":
+        return _jpeg_size(data)
+    return None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    at = 2
+    while at + 9 < len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return height, width
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
+def _refuse_large(size: tuple[int, int] | None) -> None:
+    if size is not None and size[0] * size[1] > MAX_PIXELS:
+        raise ImageError(
+            f"has {size[1]} x {size[0]} pixels, more than {MAX_PIXELS} in all. Cut the field of the metaphase out of it."
+        )
+
+
+def _one_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    if array.ndim == 3 and array.shape[2] in (1, 2, 3, 4):
+        colours = array[..., : 1 if array.shape[2] < 3 else 3]
+        array = colours[..., 0] if colours.shape[2] == 1 else _average(colours)
+    if array.ndim != 2:
+        raise ImageError(
+            f"must be an image of (height, width[, channels]). Got: an array of shape {array.shape}."
+        )
+    if array.size == 0:
+        raise ImageError(f"must have pixels. Got: an image of {array.shape[1]} x {array.shape[0]}.")
+    _refuse_large((array.shape[0], array.shape[1]))
+    return array
+
+
+def _average(colours: NDArray[np.generic]) -> NDArray[np.generic]:
+    if colours.dtype.kind not in "buif":
+        raise ImageError(f"must hold numbers. Got: {colours.dtype}.")
+    mean = colours.astype(np.float32).mean(axis=2)
+    return np.rint(mean).astype(colours.dtype) if colours.dtype.kind == "u" else mean
+
+
+def _eight_bit(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return np.array(array, dtype=np.uint8)
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "uif":
+        raise ImageError(f"must hold numbers. Got: {array.dtype}.")
+    values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ImageError("must hold finite numbers. Got: NaN or infinity.")
+    low, high = np.percentile(values, [0.1, 99.9])
+    if high <= low:
+        low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return np.full(array.shape, 128, dtype=np.uint8)
+    scaled: NDArray[np.uint8] = np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(
+        np.uint8
+    )
+    return scaled
+
+
+def _contrast(grey: NDArray[np.uint8]) -> int:
+    """Grey levels between the 1st and 99.9th or the 0.1st and 99th percentile, whichever span is larger."""
+    lowest, low, high, highest = np.percentile(grey, [0.1, 1.0, 99.0, 99.9])
+    return int(max(highest - low, high - lowest))
+
+
+def _find_polarity(grey: NDArray[np.uint8]) -> Polarity:
+    """The background is most of the picture and its flattest part: on which side of the rest it lies tells.
+
+    The level held by most of the flat pixels is the background's; chromosomes are on the side on which more
+    lies, weighed by its distance.
+    """
+    level = _background(grey)
+    away = grey.astype(np.float64) - level
+    noise = max(3.0, 0.02 * float(np.ptp(grey)))
+    darker = float(-away[away < -noise].sum())
+    brighter = float(away[away > noise].sum())
+    return "dark" if darker >= brighter else "bright"
+
+
+def _background(grey: NDArray[np.uint8]) -> float:
+    """Level of the background: the mode of the pixels that lie in flat surroundings."""
+    smooth = cv2.GaussianBlur(grey, (0, 0), 1.5)
+    slope = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    flat = smooth[slope <= np.percentile(slope, 50)]
+    counts = np.bincount(flat.ravel(), minlength=256).astype(np.float64)
+    counts = np.convolve(counts, np.ones(5) / 5.0, mode="same")
+    return float(np.argmax(counts))
+
+
+def _density(grey: NDArray[np.uint8], polarity: Polarity) -> NDArray[np.uint8]:
+    """Grey levels by which a pixel differs from the background, towards the chromosomes' side."""
+    level = _background(grey)
+    signed = level - grey.astype(np.float64) if polarity == "dark" else grey.astype(np.float64) - level
+    return np.clip(np.rint(signed), 0, 255).astype(np.uint8)

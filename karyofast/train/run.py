@@ -1,0 +1,324 @@
+"""Whole training runs: data in, a model directory out, scored on cases that were not trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from karyofast import __version__
+from karyofast.arrange import arrange
+from karyofast.classify import MEDIAN_ROWS, WIDENING, Runtime, network_input
+from karyofast.coco import load as load_truth
+from karyofast.crops import CropSource, split_of
+from karyofast.errors import DataError
+from karyofast.export.onnx import export_classifier, export_separator
+from karyofast.io import read_metaphase
+from karyofast.models.axisnet import BINS, AxisNet
+from karyofast.models.store import CARD, read, write_manifest
+from karyofast.models.vgg16 import Vgg16
+from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.train import classifier, separator
+from karyofast.train.axes import Picture, picture
+from karyofast.train.compose import WIDTH, PieceStore
+from karyofast.train.crops import CropSet, prepare
+from karyofast.types import CLASSES, Label
+
+Progress = Callable[[str, int, int, dict[str, float]], None]
+"""Called with (what is done, steps done, steps in all, figures)."""
+
+
+@dataclass(frozen=True)
+class ClassifierScore:
+    """Shares, on the crops of the cases of one split; what a model card tells."""
+
+    crops: int
+    cells: int
+    crop: float
+    assigned: float
+    orientation: float
+    x_crop: float
+    y_crop: float
+    x_assigned: float
+    y_assigned: float
+    cells_right: float
+
+
+def train_classifier(
+    data: Path,
+    out: Path,
+    options: classifier.TrainOptions = classifier.TrainOptions(),  # noqa: B008 (frozen)
+    name: str = "g-band",
+    resume: bool = True,
+    threads: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> ClassifierScore:
+    """Train a VGG-16 on single chromosomes and write it as the model directory ``out/name``.
+
+    Parameters
+    ----------
+    data : Path
+        Folder or zip file with ``manifest.csv`` (file, label, cell, case); split by case.
+    out : Path
+        Run directory (options, log, checkpoint).
+    options : TrainOptions
+    name : str
+        Name of the model.
+    resume : bool
+        Go on from the checkpoint in `out`.
+    threads : int
+        CPU threads, 0: one a core.
+    device : str
+        "cpu" or "cuda".
+    progress : callable, optional
+
+    Returns
+    -------
+    ClassifierScore
+        Of the exported model on the test cases.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read, or no case falls into the training or the test split.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    tell = progress or (lambda *_: None)
+    cells = sum(1 for _ in CropSource(data).cells())
+    crops = prepare(
+        data,
+        options.seed,
+        options.variants,
+        torch.get_num_threads(),
+        lambda done: tell("straighten", done, cells, {}),
+    )
+    if len(crops.part("test")) == 0:
+        raise DataError(f"{data}: no case falls into the test split: nothing to score on. Give more cases.")
+    network = classifier.train(
+        crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures)
+    )
+    return write_classifier(network, crops, out / name, name, data, options)
+
+
+def write_classifier(
+    network: Vgg16, crops: CropSet, folder: Path, name: str, data: Path, options: classifier.TrainOptions
+) -> ClassifierScore:
+    """Export a trained network as a model directory and score what was exported on the test cases."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "model.onnx"
+    export_classifier(network, network.input_size, weights)
+    values: dict[str, Any] = {
+        "classes": list(CLASSES),
+        "input_size": list(network.input_size),
+        "normalisation": {"median_rows": MEDIAN_ROWS, "widening": WIDENING},
+        "made_by": f"karyofast {__version__}",
+    }
+    write_manifest(folder, name, "classifier", weights, values)
+    score = score_classifier(OnnxClassifier(read(folder)), crops, crops.part("test"))
+    values["training"] = {
+        "data": data.name,
+        "data_sha256": _digest(data),
+        "split": "by case, sha1 of its name: test below 0.15, validation below 0.20 (karyofast.crops.split_of)",
+        "test_cases_trained_on": options.everything,
+        "options": asdict(options),
+    }
+    values["measured"] = asdict(score)
+    write_manifest(folder, name, "classifier", weights, values)
+    (folder / CARD).write_text(_classifier_card(name, data, options, score), encoding="utf-8")
+    return score
+
+
+def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> ClassifierScore:
+    """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
+    inputs = np.stack(
+        [network_input(crops.crops[i][0], crops.scales[i], runtime.input_size) for i in indices]
+    )
+    parts = [runtime.predict(inputs[first : first + 64, None]) for first in range(0, len(inputs), 64)]
+    classes = np.concatenate([part[0] for part in parts])
+    up = np.concatenate([part[1] for part in parts])
+    truth, cell = crops.label[indices], crops.cell[indices]
+    assigned = np.full(len(indices), -1)
+    for one in np.unique(cell):
+        mine = np.flatnonzero(cell == one)
+        assigned[mine] = arrange([Label(classes[i], float(up[i])) for i in mine]).assigned
+    alone = classes.argmax(axis=1)
+    x, y = truth == CLASSES.index("X"), truth == CLASSES.index("Y")
+    right = [bool(np.all(assigned[cell == one] == truth[cell == one])) for one in np.unique(cell)]
+    return ClassifierScore(
+        crops=len(indices),
+        cells=len(right),
+        crop=_share(alone == truth),
+        assigned=_share(assigned == truth),
+        orientation=_share((up >= 0.5) == crops.upright[indices, 0]),
+        x_crop=_share(alone[x] == truth[x]),
+        y_crop=_share(alone[y] == truth[y]),
+        x_assigned=_share(assigned[x] == truth[x]),
+        y_assigned=_share(assigned[y] == truth[y]),
+        cells_right=_share(np.array(right)),
+    )
+
+
+def train_separator(
+    data: Path,
+    out: Path,
+    pictures: Path | None = None,
+    slides: tuple[str, ...] | None = None,
+    options: separator.SeparatorOptions = separator.SeparatorOptions(),  # noqa: B008 (frozen)
+    name: str = "axis",
+    resume: bool = True,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Train an AxisNet on composed scenes (and on real pictures) and write the model directory ``out/name``.
+
+    Parameters
+    ----------
+    data : Path
+        Single chromosomes to compose scenes of; only training cases are used.
+    out : Path
+        Run directory.
+    pictures : Path, optional
+        COCO file of real pictures with masks, images beside it; only pictures of training slides are used.
+    slides : tuple of str, optional
+        Slides to use instead of those that `karyofast.crops.split_of` gives to training.
+    options : SeparatorOptions
+    name : str
+        Name of the model.
+    resume : bool
+        Go on from the checkpoint in `out`.
+    threads : int
+        CPU threads, 0: one a core.
+    progress : callable, optional
+
+    Returns
+    -------
+    Path
+        The model directory.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    tell = progress or (lambda *_: None)
+    source = CropSource(data)
+    store = PieceStore(source, [row for row in source.rows if split_of(row.case) == "train"])
+    real = real_pictures(pictures, slides) if pictures else []
+    network = separator.train(
+        store, real, out, options, resume, lambda step, steps, figures: tell("train", step, steps, figures)
+    )
+    used = (
+        f"{len(real)} pictures of {pictures.parent.name}/{pictures.name}, training slides"
+        if pictures
+        else "none"
+    )
+    return write_separator(network, out / name, name, data, used, options)
+
+
+def real_pictures(truth: Path, slides: tuple[str, ...] | None = None) -> list[Picture]:
+    """The pictures of training slides of a COCO file, with their masks; doubtful instances carry no weight."""
+    found = []
+    for one in load_truth(truth):
+        slide = str(one.image.extra.get("slide", one.image.file_name))
+        if slide not in slides if slides is not None else not trained_slide(slide):
+            continue
+        metaphase = read_metaphase(truth.parent / one.image.file_name)
+        masks = [instance.region.full_mask(metaphase.shape) for instance in one.instances]
+        doubtful = np.zeros(metaphase.shape, dtype=bool)
+        for instance, mask in zip(one.instances, masks, strict=True):
+            if instance.uncertain or instance.ignore:
+                doubtful |= mask
+        found.append(picture(metaphase.density, masks, doubtful))
+    return found
+
+
+def trained_slide(slide: str) -> bool:
+    """Whether the separator may train on a slide: half of them, by the first hexadecimal digit of the name's SHA-1."""
+    return hashlib.sha1(slide.encode(), usedforsecurity=False).hexdigest()[0] in "01234567"
+
+
+def write_separator(
+    network: AxisNet, folder: Path, name: str, data: Path, pictures: str, options: separator.SeparatorOptions
+) -> Path:
+    """Export a trained AxisNet as a model directory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "model.onnx"
+    export_separator(network, weights)
+    training = {
+        "data": data.name,
+        "data_sha256": _digest(data),
+        "pictures": pictures,
+        "options": asdict(options),
+    }
+    values = {
+        "stride": network.stride,
+        "directions": BINS,
+        "width": WIDTH,
+        "made_by": f"karyofast {__version__}",
+    }
+    write_manifest(folder, name, "separator", weights, {**values, "training": training})
+    (folder / CARD).write_text(_separator_card(name, data, pictures, options), encoding="utf-8")
+    return folder
+
+
+def _share(right: np.ndarray) -> float:
+    return round(float(np.mean(right)), 5) if len(right) else 0.0
+
+
+def _digest(data: Path) -> str:
+    """SHA-256 of a file, or of a folder's manifest."""
+    path = data / "manifest.csv" if data.is_dir() else data
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, score: ClassifierScore) -> str:
+    seen = (
+        "All cases were trained on: the figures below are no test."
+        if options.everything
+        else ("Cases are split by the hash of their name; the figures are of cases that training never saw.")
+    )
+    return f"""# {name}
+
+VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction of
+the p arm from one straightened chromosome of {options.rows} x {options.columns} px. ONNX, weights stored as fp16.
+
+**Data.** {data.name}, {options.epochs} epochs, seed {options.seed}. {seen}
+
+| test cases: {score.cells} cells, {score.crops} chromosomes in random turns | share right |
+|---|---|
+| class from the crop alone | {score.crop:.2%} |
+| class after whole-cell assignment | {score.assigned:.2%} |
+| direction of the p arm | {score.orientation:.2%} |
+| X, Y from the crop alone | {score.x_crop:.2%}, {score.y_crop:.2%} |
+| X, Y after assignment | {score.x_assigned:.2%}, {score.y_assigned:.2%} |
+| cells wholly right | {score.cells_right:.2%} |
+
+**Limits.** Trained on one laboratory's G-banded chromosomes. Other stains, structural aberrations and markers were not
+in the data. Research use; every karyotype is a draft for a cytogeneticist to review.
+
+**Licence of the weights.** Apache-2.0; the training pictures are not part of the package.
+"""
+
+
+def _separator_card(name: str, data: Path, pictures: str, options: separator.SeparatorOptions) -> str:
+    return f"""# {name}
+
+AxisNet: a U-Net of 0.9 million weights that draws the medial axes of chromosomes lifted by direction, so that crossing
+chromosomes come apart (`karyofast.segment_axis`). ONNX, weights stored as fp16; any picture size.
+
+**Data.** Scenes composed of the training cases of {data.name} (touching {options.scene.touching:.0%}, crossing
+{options.scene.crossing:.0%}); real pictures: {pictures}. {options.steps} steps of {options.batch}, seed {options.seed}.
+No annotated G-band metaphase was used. `karyofast evaluate instances` scores it.
+
+**Limits.** Chromosomes that cross at under about 30 degrees, and knots of several, stay joined or are cut wrongly.
+
+**Licence of the weights.** Apache-2.0; the training pictures are not part of the package.
+"""

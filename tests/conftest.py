@@ -1,0 +1,16 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data: KARYOFAST_DATA, by default ../shared/data beside the repository."""
+    folder = Path(os.environ.get("KARYOFAST_DATA", "../shared/data"))
+    folder = folder if folder.is_absolute() else (ROOT / folder).resolve()
+    if not (folder / "gband" / "instances.json").exists():
+        pytest.fail(f"KARYOFAST_DATA must name the folder of gband, mfish and pki3.zip. Got: {folder}.")
+    return folder

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from karyofast.classify import FLOOR, MEDIAN_ROWS, CellScale, classify, network_input, standardise
+from karyofast.types import Straightened
+
+
+def chromosome(length: int, value: int = 120, width: int = 12) -> Straightened:
+    crop = np.zeros((length, width + 8), np.uint8)
+    crop[:, 4:-4] = value
+    crop[::5, 4:-4] = value + 60
+    along = np.arange(length, dtype=np.float32)
+    return Straightened(
+        crop=crop,
+        axis=np.stack([along, np.zeros(length, np.float32)], axis=1),
+        widths=np.full(length, width, np.float32),
+        profile=crop.sum(1).astype(np.float32) / width,
+    )
+
+
+class Recorder:
+    """A runtime that keeps what it was given and answers with the number of the crop."""
+
+    input_size = (96, 32)
+
+    def __init__(self):
+        self.batches = []
+
+    def predict(self, crops):
+        self.batches.append(crops)
+        classes = np.zeros((len(crops), 24), np.float32)
+        classes[np.arange(len(crops)), np.arange(len(crops)) % 24] = 1.0
+        return classes, np.linspace(0, 1, len(crops), dtype=np.float32)
+
+
+def test_size_is_measured_against_the_cells_median_chromosome():
+    cell = [chromosome(n) for n in (30, 60, 90)]
+    drawn = [network_input(one.crop, CellScale.of(cell), (96, 32)) for one in cell]
+    rows = [int((image > -0.9).any(axis=1).sum()) for image in drawn]
+    assert rows[1] == pytest.approx(MEDIAN_ROWS, abs=2)
+    assert rows[0] == pytest.approx(MEDIAN_ROWS / 2, abs=2)
+    assert rows[2] == pytest.approx(MEDIAN_ROWS * 1.5, abs=2)
+
+
+def test_a_cell_photographed_twice_as_large_looks_the_same():
+    small, large = [chromosome(n) for n in (30, 60, 90)], []
+    for one in small:
+        crop = np.kron(one.crop, np.ones((2, 2), np.uint8))
+        n = len(crop)
+        large.append(
+            Straightened(crop, np.zeros((n, 2), np.float32), np.ones(n, np.float32), np.ones(n, np.float32))
+        )
+    first = network_input(small[2].crop, CellScale.of(small), (96, 32))
+    second = network_input(large[2].crop, CellScale.of(large), (96, 32))
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.95
+
+
+def test_staining_is_measured_against_the_cell():
+    pale = [chromosome(n, 60) for n in (30, 60)]
+    first = standardise(pale[0].crop, CellScale.of(pale))
+    assert first[pale[0].crop == 0].max() == FLOOR
+    inside = np.concatenate([standardise(one.crop, CellScale.of(pale))[one.crop > 0] for one in pale])
+    assert inside.mean() == pytest.approx(0.0, abs=0.05)
+    assert inside.std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_chromosome_too_long_for_the_input_is_drawn_smaller_and_whole():
+    cell = [chromosome(20), chromosome(20), chromosome(200)]
+    drawn = network_input(cell[2].crop, CellScale.of(cell), (96, 32))
+    assert drawn.shape == (96, 32)
+    assert (drawn > -0.9).any(axis=1).sum() >= 94
+
+
+def test_labels_come_in_the_order_of_the_chromosomes_whatever_the_batch():
+    cell = [chromosome(20 + n) for n in range(7)]
+    whole, split = Recorder(), Recorder()
+    one = classify(cell, whole, batch=46)
+    other = classify(cell, split, batch=3)
+    assert [label.name for label in one] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert len(other) == 7
+    assert np.array_equal(np.concatenate(split.batches), np.concatenate(whole.batches))
+    assert one[0].orientation == "down"
+    assert one[-1].orientation == "up"
+
+
+def test_no_chromosome_gives_no_label():
+    assert classify([], Recorder()) == []
+
+
+def test_a_network_of_other_classes_is_refused():
+    class Wrong(Recorder):
+        def predict(self, crops):
+            return np.ones((len(crops), 10), np.float32), np.ones(len(crops), np.float32)
+
+    with pytest.raises(ValueError, match=r"24 classes\. Got: 10"):
+        classify([chromosome(30)], Wrong())

@@ -1,0 +1,125 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from karyofast.errors import ModelError
+from karyofast.models.axisnet import BINS, AxisNet
+from karyofast.models.store import find, list_models, read, write_manifest
+from karyofast.models.vgg16 import Recogniser, Vgg16, load_imagenet
+
+
+@pytest.fixture(scope="module")
+def torchvision_vgg():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torchvision.models import vgg16_bn
+
+        return vgg16_bn(weights=None)
+
+
+def test_the_convolutions_bear_torchvisions_names_and_shapes(torchvision_vgg):
+    theirs = {k: tuple(v.shape) for k, v in torchvision_vgg.state_dict().items() if k.startswith("features")}
+    ours = {k: tuple(v.shape) for k, v in Vgg16().state_dict().items() if k.startswith("features")}
+    assert theirs.pop("features.0.weight") == (64, 3, 3, 3)
+    assert ours.pop("features.0.weight") == (64, 1, 3, 3)
+    assert ours == theirs
+
+
+def test_loaded_weights_answer_a_grey_picture_as_torchvision_does(torchvision_vgg):
+    network = Vgg16().eval()
+    names = load_imagenet(network, torchvision_vgg.state_dict())
+    assert len(names) == 13 * 7
+    grey = torch.randn(2, 1, 64, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        theirs = torchvision_vgg.eval().features(grey.expand(-1, 3, -1, -1))
+        ours = network.features(grey)
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_other_weights_are_refused(torchvision_vgg):
+    weights = torchvision_vgg.state_dict()
+    with pytest.raises(ModelError, match=r"without features\.0\.bias"):
+        load_imagenet(Vgg16(), {k: v for k, v in weights.items() if k != "features.0.bias"})
+    with pytest.raises(ModelError, match="must have shape"):
+        load_imagenet(Vgg16(), {**weights, "features.3.weight": torch.zeros(1, 1, 3, 3)})
+
+
+def test_an_input_size_that_pooling_cannot_halve_is_refused():
+    with pytest.raises(ModelError, match="multiples of 32"):
+        Vgg16((90, 32))
+
+
+def test_a_crop_and_its_half_turn_get_one_class_and_opposite_orientations():
+    torch.manual_seed(0)
+    reader = Recogniser(Vgg16()).eval()
+    crops = torch.randn(3, 1, 96, 32)
+    with torch.inference_mode():
+        classes, up = reader(crops)
+        turned, up_turned = reader(torch.flip(crops, dims=(2, 3)))
+    assert torch.allclose(classes.sum(dim=1), torch.ones(3), atol=1e-5)
+    assert torch.allclose(classes, turned, atol=1e-5)
+    assert torch.allclose(up, 1 - up_turned, atol=1e-5)
+
+
+def test_the_separator_keeps_the_size_of_its_picture():
+    network = AxisNet().eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 1, 48, 80)).shape == (1, 2 + BINS, 48, 80)
+
+
+def test_the_shipped_models_are_whole_and_described():
+    models = {model.name: model for model in list_models()}
+    assert models["g-band"].kind == "classifier"
+    assert models["axis"].kind == "separator"
+    for model in models.values():
+        assert (model.folder / "README.md").stat().st_size > 300
+        assert model.weights.stat().st_size < 40 * 2**20
+
+
+def test_a_model_that_is_not_there_or_of_another_kind_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"shipped one \(.*g-band"):
+        find("nothing", "classifier")
+    with pytest.raises(ModelError, match="must be a classifier"):
+        find("axis", "classifier")
+    with pytest.raises(ModelError, match=r"folder with model\.toml"):
+        find(str(tmp_path), "classifier")
+
+
+def test_a_broken_model_directory_says_what_is_wrong(tmp_path):
+    weights = tmp_path / "model.onnx"
+    weights.write_bytes(b"weights")
+    write_manifest(tmp_path, "mine", "classifier", weights, {"input_size": [96, 32]})
+    assert read(tmp_path).values["input_size"] == [96, 32]
+    weights.write_bytes(b"other")
+    with pytest.raises(ModelError, match="sha256"):
+        read(tmp_path)
+    weights.unlink()
+    with pytest.raises(ModelError, match="not there"):
+        read(tmp_path)
+    (tmp_path / "model.toml").write_text('name = "mine"')
+    with pytest.raises(ModelError, match="lacks the key 'kind'"):
+        read(tmp_path)
+    (tmp_path / "model.toml").write_text("no toml")
+    with pytest.raises(ModelError, match="cannot be read"):
+        read(tmp_path)
+
+
+def test_weights_that_are_no_network_are_refused(tmp_path):
+    from karyofast.runtimes.onnx import OnnxClassifier
+
+    weights = tmp_path / "model.onnx"
+    weights.write_bytes(b"no network")
+    write_manifest(tmp_path, "mine", "classifier", weights, {"input_size": [96, 32]})
+    with pytest.raises(ModelError, match="cannot load"):
+        OnnxClassifier(read(tmp_path))
+
+
+def test_what_the_shipped_classifier_says_is_a_probability():
+    from karyofast.runtimes.onnx import OnnxClassifier
+
+    classes, up = OnnxClassifier(find("g-band", "classifier")).predict(np.zeros((3, 1, 96, 32), np.float32))
+    assert classes.shape == (3, 24)
+    assert np.allclose(classes.sum(axis=1), 1, atol=1e-4)
+    assert ((up >= 0) & (up <= 1)).all()

@@ -1,0 +1,160 @@
+import cv2
+import numpy as np
+import pytest
+
+from karyofast.config import SegmentOptions
+from karyofast.errors import OptionError
+from karyofast.segment import segment
+from karyofast.segment_axis import find_cores, separate, typical_width
+from karyofast.train.axes import targets
+from karyofast.train.compose import Laid
+from karyofast.types import Box, Candidate, Metaphase
+
+BINS = 12
+
+
+def bar(start, end, width=12.0, shape=(200, 200)) -> Laid:
+    """A straight chromosome between two points (row, column)."""
+    start, end = np.array(start, float), np.array(end, float)
+    canvas = np.zeros(shape, np.uint8)
+    cv2.line(canvas, tuple(int(v) for v in start[::-1]), tuple(int(v) for v in end[::-1]), 1, int(width))
+    length = int(np.hypot(*(end - start)))
+    steps = np.linspace(0.5 * width, length - 0.5 * width, length)[:, None] / length
+    return Laid(canvas.astype(bool), start + steps * (end - start), width)
+
+
+def arc(radius=45.0, width=12.0, shape=(200, 200)) -> Laid:
+    canvas = np.zeros(shape, np.uint8)
+    cv2.ellipse(canvas, (100, 100), (int(radius), int(radius)), 0, 0, 270, 1, int(width))
+    angle = np.deg2rad(np.linspace(8, 262, 220))
+    return Laid(canvas.astype(bool), 100 + radius * np.stack([np.sin(angle), np.cos(angle)], axis=1), width)
+
+
+class Oracle:
+    """A separator that answers with the truth, as a perfectly trained network would."""
+
+    stride = 16
+
+    def __init__(self, laid):
+        self.laid = laid
+
+    def lifted(self, density):
+        drawn = targets(self.laid, self.laid[0].mask.shape, BINS).astype(np.float32)
+        return np.pad(
+            drawn, ((0, 0), (0, density.shape[0] - drawn.shape[1]), (0, density.shape[1] - drawn.shape[2]))
+        )
+
+
+def cell(laid):
+    """A metaphase and its candidates: the components of the union of what was laid."""
+    union = np.any([one.mask for one in laid], axis=0)
+    density = np.where(union, 150, 0).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(union.astype(np.uint8), connectivity=8)
+    candidates = []
+    for number in range(1, count):
+        left, top, width, height, _ = (int(v) for v in stats[number])
+        inner = labels[top : top + height, left : left + width] == number
+        candidates.append(Candidate(Box(top, left, height, width), inner))
+    return Metaphase(255 - density, density, "dark"), candidates
+
+
+def iou(chromosome, laid) -> float:
+    mask = chromosome.full_mask(laid.mask.shape)
+    return np.count_nonzero(mask & laid.mask) / np.count_nonzero(mask | laid.mask)
+
+
+def best(found, laid):
+    return max(iou(one, laid) for one in found)
+
+
+def test_a_crossing_belongs_to_both():
+    laid = [bar((100, 40), (100, 160)), bar((40, 100), (160, 100))]
+    metaphase, candidates = cell(laid)
+    found = separate(metaphase, candidates, Oracle(laid))
+    assert len(found) == 2
+    assert all(best(found, one) > 0.85 for one in laid)
+    assert all("overlap" in one.flags for one in found)
+    shared = found[0].full_mask(metaphase.shape) & found[1].full_mask(metaphase.shape)
+    assert shared[100, 100]
+
+
+@pytest.mark.parametrize("degrees", [45, 60, 75, 120])
+def test_crossings_from_45_degrees_come_apart(degrees):
+    way = 60 * np.array([np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))])
+    laid = [bar((100, 40), (100, 160)), bar(100 - way, 100 + way)]
+    metaphase, candidates = cell(laid)
+    assert len(separate(metaphase, candidates, Oracle(laid))) == 2
+
+
+def test_two_side_by_side_are_cut_along_their_border():
+    laid = [bar((94, 40), (94, 150)), bar((106, 50), (106, 160))]
+    metaphase, candidates = cell(laid)
+    assert len(candidates) == 1
+    found = separate(metaphase, candidates, Oracle(laid))
+    assert len(found) == 2
+    assert all(best(found, one) > 0.8 for one in laid)
+    assert all("touching" in one.flags or "overlap" in one.flags for one in found)
+
+
+def test_a_bent_chromosome_stays_one():
+    laid = [arc(), bar((20, 20), (20, 100))]
+    metaphase, candidates = cell(laid)
+    found = separate(metaphase, candidates, Oracle(laid))
+    assert len(found) == 2
+    assert best(found, laid[0]) > 0.95
+
+
+def test_a_candidate_without_a_core_passes_as_it_is():
+    laid = [bar((100, 40), (100, 160)), bar((40, 40), (40, 100))]
+    metaphase, candidates = cell(laid)
+    found = separate(metaphase, candidates, Oracle(laid[:1]))
+    assert len(found) == 2
+    assert best(found, laid[1]) == 1.0
+
+
+def test_every_pixel_of_a_cluster_is_given_to_somebody():
+    laid = [bar((100, 40), (100, 160)), bar((40, 100), (160, 100)), arc()]
+    metaphase, candidates = cell(laid)
+    found = separate(metaphase, candidates, Oracle(laid))
+    union = np.any([one.full_mask(metaphase.shape) for one in found], axis=0)
+    true = np.any([one.mask for one in laid], axis=0)
+    assert np.count_nonzero(union & true) > 0.97 * np.count_nonzero(true)
+    assert not (union & ~true).any()
+
+
+def test_neighbouring_directions_join_and_others_do_not():
+    planes = np.zeros((BINS, 40, 40), np.float32)
+    planes[11, 10:16, 5:20] = 0.9
+    planes[0, 10:16, 15:35] = 0.9
+    planes[6, 2:30, 20:26] = 0.9
+    cores = find_cores(planes)
+    assert sorted(len(core.pixels) for core in cores) == [168, 180]
+    assert all(core.score == pytest.approx(0.9) for core in cores)
+
+
+def test_an_echo_in_another_direction_is_dropped():
+    planes = np.zeros((BINS, 40, 40), np.float32)
+    planes[3, 10:16, 5:35] = 0.9
+    planes[8, 11:15, 15:21] = 0.8
+    assert len(find_cores(planes)) == 1
+
+
+def test_the_typical_width_is_that_of_most():
+    laid = [bar((30 + 40 * n, 20), (30 + 40 * n, 150), width=12) for n in range(4)]
+    _, candidates = cell(laid)
+    assert typical_width(candidates) == pytest.approx(12, abs=2)
+    assert typical_width([]) > 0
+
+
+def test_no_candidate_gives_no_chromosome_and_a_missing_separator_is_named():
+    laid = [bar((100, 40), (100, 160))]
+    metaphase, candidates = cell(laid)
+    assert separate(metaphase, [], Oracle(laid)) == []
+    with pytest.raises(OptionError, match="must be given a separator"):
+        segment(metaphase, candidates, SegmentOptions(method="axis"))
+
+
+def test_method_none_takes_every_candidate_for_one_chromosome():
+    laid = [bar((100, 40), (100, 160)), bar((40, 100), (160, 100))]
+    metaphase, candidates = cell(laid)
+    assert len(segment(metaphase, candidates, SegmentOptions(method="none"))) == 1

@@ -1,0 +1,192 @@
+import csv
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from karyofast.crops import CropSource, split_of
+from karyofast.errors import DataError, OptionError
+from karyofast.train import classifier, separator
+from karyofast.train.axes import composed, cut, picture, targets
+from karyofast.train.compose import ComposeOptions, PieceStore, compose
+from karyofast.train.crops import Augmentation, augmented, prepare
+from karyofast.train.loop import CHECKPOINT, one_cycle
+
+
+@pytest.fixture(scope="module")
+def small(data_dir, tmp_path_factory):
+    """Twelve chromosomes each of some cells of pki3, with at least one case in every split."""
+    source = CropSource(data_dir / "pki3.zip")
+    wanted = {"train": 2, "validation": 1, "test": 1}
+    rows, seen = [], set()
+    for cell, of_cell in source.cells():
+        part = split_of(of_cell[0].case)
+        if wanted[part] > 0 and of_cell[0].case not in seen:
+            wanted[part] -= 1
+            seen.add(of_cell[0].case)
+            rows += of_cell[:12]
+    path = tmp_path_factory.mktemp("small") / "small.zip"
+    with zipfile.ZipFile(path, "w") as out, zipfile.ZipFile(data_dir / "pki3.zip") as whole:
+        for row in rows:
+            out.writestr(row.file, whole.read(row.file))
+        lines = ["file,label,cell,case"]
+        lines += [f"{row.file},{(*range(1, 23), 'X', 'Y')[row.label]},{row.cell},{row.case}" for row in rows]
+        out.writestr("manifest.csv", "\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def crops(small):
+    return prepare(small, seed=3, variants=2, jobs=1)
+
+
+OPTIONS = classifier.TrainOptions(epochs=2, batch=12, rows=32, columns=32, variants=2)
+
+
+def test_preparing_twice_gives_the_same_crops(small, crops):
+    again = prepare(small, seed=3, variants=2, jobs=2)
+    assert np.array_equal(again.upright, crops.upright)
+    assert all(np.array_equal(a, b) for one, two in zip(again.crops, crops.crops, strict=True) for a, b in zip(one, two, strict=True))  # fmt: skip
+
+
+def test_augmented_crops_differ_and_keep_to_their_seed(crops):
+    first, up = augmented(crops, 0, (96, 32), np.random.default_rng(1), Augmentation())
+    again, up_again = augmented(crops, 0, (96, 32), np.random.default_rng(1), Augmentation())
+    other, _ = augmented(crops, 0, (96, 32), np.random.default_rng(2), Augmentation())
+    assert first.shape == (96, 32)
+    assert np.array_equal(first, again)
+    assert up == up_again
+    assert not np.array_equal(first, other)
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(crops, tmp_path):
+    torch.set_num_threads(1)
+    whole = classifier.train(crops, tmp_path / "whole", OPTIONS)
+
+    class Killed(Exception):
+        pass
+
+    def kill(step, steps, figures):
+        if step == steps // 2 + 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        classifier.train(crops, tmp_path / "broken", OPTIONS, progress=kill)
+    resumed = classifier.train(crops, tmp_path / "broken", OPTIONS)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    lines = [json.loads(line) for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert {"class", "orientation", "loss", "seconds"} <= set(lines[0])
+
+
+def test_a_folder_of_another_run_is_not_trained_over(crops, tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"")
+    from karyofast import config
+
+    config.save(tmp_path / "options.toml", OPTIONS)
+    with pytest.raises(OptionError, match="other options"):
+        classifier.train(crops, tmp_path, classifier.TrainOptions(epochs=1))
+
+
+def test_a_set_without_training_cases_is_refused(crops, tmp_path):
+    from dataclasses import replace
+
+    with pytest.raises(DataError, match="training cases"):
+        classifier.train(replace(crops, case=np.full(len(crops.case), _case_of("test"))), tmp_path, OPTIONS)
+
+
+def _case_of(part):
+    return next(f"case{n}" for n in range(1000) if split_of(f"case{n}") == part)
+
+
+def test_a_whole_run_writes_a_model_that_loads_and_a_card_with_its_score(small, tmp_path):
+    from karyofast.models.store import find
+    from karyofast.runtimes.onnx import OnnxClassifier
+    from karyofast.train.run import train_classifier
+
+    score = train_classifier(small, tmp_path, OPTIONS, name="tiny", threads=1)
+    assert score.crops == 12
+    assert score.cells == 1
+    info = find(str(tmp_path / "tiny"), "classifier")
+    assert info.values["measured"]["crop"] == score.crop
+    assert info.values["training"]["data"] == "small.zip"
+    assert f"{score.crop:.2%}" in (tmp_path / "tiny" / "README.md").read_text()
+    classes, _ = OnnxClassifier(info).predict(np.zeros((5, 1, 32, 32), np.float32))
+    assert classes.shape == (5, 24)
+
+
+def test_scenes_hold_what_was_asked_for(small):
+    source = CropSource(small)
+    store = PieceStore(source, source.rows)
+    rng = np.random.default_rng(5)
+    crossed = compose(store.draw(rng, 12), rng, ComposeOptions(touching=0.0, crossing=1.0), adding=False)
+    apart = compose(store.draw(rng, 12), rng, ComposeOptions(touching=0.0, crossing=0.0), adding=False)
+    assert np.sum([one.mask for one in crossed.laid], axis=0).max() >= 2
+    assert np.sum([one.mask for one in apart.laid], axis=0).max() == 1
+    for one in apart.laid:
+        assert crossed.density.max() <= 255
+        assert apart.density[one.mask].mean() > 30
+
+
+def test_targets_mark_overlaps_and_draw_cores_inside_the_masks(small):
+    source = CropSource(small)
+    rng = np.random.default_rng(6)
+    example = composed(PieceStore(source, source.rows), rng, ComposeOptions(), 12)
+    foreground, overlap, cores = example.targets[0], example.targets[1], example.targets[2:]
+    assert overlap[foreground == 0].sum() == 0
+    assert cores.any(axis=0)[foreground == 0].sum() == 0
+    assert 0 < cores.any(axis=0).sum() < foreground.sum()
+
+
+def test_a_cut_of_a_real_picture_carries_no_weight_where_the_truth_is_doubtful(data_dir):
+    from karyofast.coco import load
+    from karyofast.io import read_metaphase
+
+    truth = next(iter(load(data_dir / "mfish" / "instances.json")))
+    metaphase = read_metaphase(data_dir / "mfish" / truth.image.file_name)
+    masks = [one.region.full_mask(metaphase.shape) for one in truth.instances]
+    real = picture(metaphase.density, masks, masks[0])
+    example = cut(real, np.random.default_rng(0), 160, 12)
+    assert example.density.shape == (160, 160)
+    assert example.targets[0].any()
+    whole = picture(metaphase.density, masks, np.any(masks, axis=0))
+    assert cut(whole, np.random.default_rng(0), 160, 12).weight.min() == 0.0
+
+
+def test_the_separator_trains_resumes_and_is_exported(small, tmp_path):
+    from karyofast.models.store import find
+    from karyofast.runtimes.onnx import OnnxSeparator
+    from karyofast.train.run import train_separator
+
+    options = separator.SeparatorOptions(
+        steps=3, batch=2, every=2, scene=ComposeOptions(side=64, fewest=2, most=3)
+    )
+    folder = train_separator(small, tmp_path, options=options, threads=1)
+    again = train_separator(small, tmp_path, options=options, threads=1)
+    assert folder == again
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 3]
+    runtime = OnnxSeparator(find(str(folder), "separator"))
+    lifted = runtime.lifted(np.zeros((32, 48), np.float32))
+    assert lifted.shape == (14, 32, 48)
+    assert 0 <= lifted.min() <= lifted.max() <= 1
+
+
+def test_targets_of_nothing_are_empty():
+    assert not targets([], (20, 30), 12).any()
+
+
+def test_the_rate_rises_and_falls_to_nothing():
+    rates = [one_cycle(done, 0.1) for done in np.linspace(0, 1, 21)]
+    assert max(rates) <= 1.001
+    assert rates[0] < 0.01
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_manifest_of_the_small_set_is_a_manifest(small):
+    with zipfile.ZipFile(small) as file:
+        rows = list(csv.DictReader(file.read("manifest.csv").decode().splitlines()))
+    assert set(rows[0]) == {"file", "label", "cell", "case"}
