@@ -117,12 +117,13 @@ def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict
     """COCO annotations of the chromosomes, with ids from `first_id` on.
 
     ``score`` is how sure the separation is, ``class_score`` the crop's own probability of the class given;
-    an unplaced chromosome has category 0 and the class score 0.
+    an unplaced chromosome has category 0 and the class score 0. Chromosomes that were only separated so far
+    have neither class nor orientation.
     """
     entries = []
-    for index, one in enumerate(karyotype.chromosomes):
-        assigned = karyotype.arrangement.assigned[index]
-        label = karyotype.labels[index]
+    given = karyotype.arrangement.assigned or (-1,) * karyotype.count
+    labels = karyotype.labels or (None,) * karyotype.count
+    for index, (one, assigned, label) in enumerate(zip(karyotype.chromosomes, given, labels, strict=True)):
         entries.append(
             coco.annotation(
                 first_id + index,
@@ -131,8 +132,10 @@ def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict
                 one,
                 karyotype.metaphase.shape,
                 score=round(float(one.score), 4),
-                class_score=round(float(label.probabilities[assigned]), 4) if assigned >= 0 else 0.0,
-                p_arm=label.orientation,
+                class_score=round(float(label.probabilities[assigned]), 4)
+                if label and assigned >= 0
+                else 0.0,
+                p_arm=label.orientation if label else None,
                 overlapping="overlap" in one.flags,
             )
         )

@@ -95,6 +95,8 @@ def karyogram(
 def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
     """Draw the metaphase with every chromosome outlined in the colour of its class, labels and flags.
 
+    Chromosomes without a class, left unplaced or only separated so far, are red and carry their index.
+
     Returns
     -------
     uint8 (height, width, 3)
@@ -106,7 +108,8 @@ def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
     method = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
     grey = np.asarray(cv2.resize(karyotype.metaphase.grey, size, interpolation=method), dtype=np.uint8)
     picture = np.repeat(grey[:, :, None], 3, axis=2)
-    assigned = karyotype.arrangement.assigned
+    # chromosomes that were separated only have no class yet
+    assigned = karyotype.arrangement.assigned or (-1,) * karyotype.count
     doubtful = set(karyotype.arrangement.low_confidence)
     owners = np.zeros((height, width), np.uint8)
     for index, one in enumerate(karyotype.chromosomes):

@@ -121,6 +121,12 @@ def test_annotations_hold_masks_classes_and_scores(tmp_path, cell):
         assert instance.name == (CLASSES[index] if index >= 0 else None)
 
 
+def test_chromosomes_that_were_only_separated_are_annotated_without_a_class(cell):
+    entries = report.annotations(Karyotype(cell.metaphase, (), cell.chromosomes), image_id=1, first_id=1)
+    assert {entry["category_id"] for entry in entries} == {0}
+    assert {entry["p_arm"] for entry in entries} == {None}
+
+
 def test_summary_has_exactly_its_columns(tmp_path, cell):
     rows = [
         report.summary_row(cell, "slides/a, b.tif"),

@@ -230,3 +230,8 @@ def test_sheet_survives_a_png(tmp_path, down_syndrome):
     sheet = view.karyogram(down_syndrome)
     cv2.imwrite(str(tmp_path / "sheet.png"), sheet[:, :, ::-1])
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png"))[:, :, ::-1], sheet)
+
+
+def test_overlay_shows_chromosomes_that_were_only_separated(down_syndrome):
+    separated = Karyotype(down_syndrome.metaphase, (), down_syndrome.chromosomes)
+    assert colour_count(view.overlay(separated), view.class_colour(-1), 60) > 20 * separated.count
