@@ -41,6 +41,7 @@ from scipy.optimize import linear_sum_assignment
 
 from karyofast import iscn
 from karyofast.config import ArrangeOptions
+from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Arrangement, Label
 
 UNPLACED = -1
@@ -117,6 +118,8 @@ def arrange(
     ------
     ValueError
         Probabilities that are not 24 finite numbers of 0 or more.
+    OptionError
+        A price under 0, or a share that is none.
 
     Examples
     --------
@@ -125,6 +128,7 @@ def arrange(
     >>> arrange(labels).iscn, arrange(labels[1:]).iscn
     ('46,XX', '45,XX,-1')
     """
+    _check(options)
     own = _probabilities(labels)
     if len(own) == 0:
         return Arrangement(flags=("count 0",))
@@ -144,6 +148,17 @@ def arrange(
         flags=_flags(Counter(placed), len(own), len(low), best.problem),
         cost=best.total,
     )
+
+
+def _check(options: ArrangeOptions) -> None:
+    for name in ("missing_price", "gain_price", "unplaced_price", "ploidy_price"):
+        value = getattr(options, name)
+        if not 0.0 <= value < FILLED / 10:
+            raise OptionError(f"`{name}` must be 0 to {FILLED / 10:g} nats. Got: {value!r}.")
+    if not 0.0 < options.outlier < 1.0:
+        raise OptionError(f"`outlier` must be between 0 and 1. Got: {options.outlier!r}.")
+    if not 0.5 <= options.confidence < 1.0:
+        raise OptionError(f"`confidence` must be 0.5 to under 1. Got: {options.confidence!r}.")
 
 
 def _probabilities(labels: Sequence[Label]) -> NDArray[np.float64]:

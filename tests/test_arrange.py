@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from karyofast import iscn
 from karyofast.arrange import UNPLACED, arrange
 from karyofast.config import ArrangeOptions
+from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Label
 
 
@@ -188,6 +189,16 @@ def test_prices_can_be_set():
 def test_broken_probabilities_are_refused(row):
     with pytest.raises(ValueError, match="24 finite numbers"):
         arrange([Label(row.astype(np.float32))])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("gain_price", -1.0), ("unplaced_price", float("nan")), ("missing_price", 1e9), ("outlier", 0.0)]
+    + [("confidence", 1.0), ("confidence", 0.2)],
+)
+def test_options_that_make_no_sense_are_refused(name, value):
+    with pytest.raises(OptionError, match=name):
+        arrange(sure("46,XX"), ArrangeOptions(**{name: value}))
 
 
 def random_labels(seed, count):
