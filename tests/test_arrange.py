@@ -193,8 +193,14 @@ def test_broken_probabilities_are_refused(row):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("gain_price", -1.0), ("unplaced_price", float("nan")), ("missing_price", 1e9), ("outlier", 0.0)]
-    + [("confidence", 1.0), ("confidence", 0.2)],
+    [
+        ("gain_price", -1.0),
+        ("unplaced_price", float("nan")),
+        ("missing_price", 1e9),
+        ("outlier", 0.0),
+        ("confidence", 1.0),
+        ("confidence", 0.2),
+    ],
 )
 def test_options_that_make_no_sense_are_refused(name, value):
     with pytest.raises(OptionError, match=name):
