@@ -21,6 +21,8 @@ class DetectOptions:
     connectivity: Literal[4, 8] = 8
     filter_geometry: bool = True
     filter_variance: bool = True
+    one_cell: bool = True
+    """leave out what belongs to a second metaphase at the rim of the picture"""
 
 
 @dataclass(frozen=True)

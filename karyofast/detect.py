@@ -1,0 +1,312 @@
+"""Chromosome candidates (paper section 3): extremal regions, then the filters of shape and of intensity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from karyofast import detect_regions
+from karyofast.config import DetectOptions
+from karyofast.detect_regions import Flattened, Measured
+from karyofast.kernels import two_class_variance
+from karyofast.types import Box, Candidate, Metaphase
+
+# Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
+# outside the range that the true candidates of the mfish slides (tune half) and of unlabelled gband pictures span.
+GRAIN = 0.25
+"""W^2: smaller regions are not looked at even without filters."""
+AREA_LIMITS = (0.6, 0.25)
+"""Smallest area in W^2 (a chromosome 22 has about 1), largest as a share of the picture."""
+WIDTH_LIMITS = (0.6, 2.4)
+"""W: width of the largest disk inside. Hairs and specks are thinner, nuclei wider; a crossing reaches 2.1."""
+HOLES = 6
+"""Holes that a cluster may enclose; more are a net of grain or a speckled nucleus."""
+NUCLEUS = (1.6, 2.0, 0.6)
+"""Ellipse vote: a disk inside of at least this many W, axes of at most this ratio, this share of rim votes."""
+DEBRIS = (1.3, 1.12, 0.75)
+"""Ellipse vote: area in W^2 at most, ratio of the axes at most, share of the rim votes at least: round debris."""
+RIM_BIN = 0.12
+"""Width of the vote's bin: a rim pixel votes for the ellipse within 12 % of its radius."""
+OWN_STAIN = 0.45
+"""Height over density above the picture's background: what sits on a nucleus or a bright smear has less."""
+FAINTEST = 0.3
+"""Mean height over the cell's typical one: fainter is debris or out of focus."""
+LARGEST_VARIANCE = 0.6
+"""sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
+LINK = (3.0, 2.0, 1.7)
+"""One cell: a gap of at most 3 W and heights within a factor 2 link candidates; strangers are 1.7 times brighter."""
+BASELINE_AREA = 64
+"""Smallest component of the baselines, px: below it is grain at every magnification at hand."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Regions on their way through the filters; the arrays run in parallel."""
+
+    flat: Flattened
+    measured: Measured
+    at: NDArray[np.int64]
+
+    @property
+    def regions(self) -> NDArray[np.int64]:
+        return np.asarray(self.measured.index[self.at])
+
+    @property
+    def height(self) -> NDArray[np.float64]:
+        return np.asarray(self.measured.height[self.at])
+
+    def only(self, keep: NDArray[np.bool_]) -> _Found:
+        return _Found(self.flat, self.measured, self.at[keep])
+
+
+def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[Candidate]:
+    """Candidates of a metaphase: single chromosomes and clusters of touching or crossing ones.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+        Its `density` is read (bright = chromosome), uint8 (height, width).
+    options : DetectOptions, optional
+        ``method="er"`` enumerates extremal regions (eq. 1 and 2), keeps the one of each nested chain that ends at the
+        visible edge, and filters: `filter_geometry` by area, width, Euler number and a Hough vote for ellipses,
+        `filter_variance` by contrast and two-class variance (eq. 4), `one_cell` by belonging to the main cell.
+        ``"otsu"``, ``"adaptive"`` and ``"mser"`` are baselines without filters.
+
+    Returns
+    -------
+    list of Candidate
+        From top to bottom, disjoint; empty for a blank picture.
+
+    References
+    ----------
+    "Karyotype analysis based on MD-GAN", Complexity 2020, section 3; Matas et al., "Robust wide-baseline stereo from
+    maximally stable extremal regions", BMVC 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grey = np.full((80, 80), 240, dtype=np.uint8)
+    >>> grey[20:50, 30:38] = 60
+    >>> [candidate.box for candidate in detect(Metaphase(grey, 255 - grey, "dark"))]
+    [Box(top=20, left=30, height=30, width=8)]
+    """
+    options = options or DetectOptions()
+    density = np.ascontiguousarray(metaphase.density)
+    if density.size == 0 or density.min() == density.max():
+        return []
+    if options.method == "er":
+        found = _extremal(density, options)
+    elif options.method == "mser":
+        found = _mser(density)
+    else:
+        found = _thresholded(density, options)
+    found.sort(key=lambda candidate: candidate.box)
+    return _with_variance(density, found)
+
+
+def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> list[Candidate]:
+    """Regions at the visible edge that pass the filters."""
+    flat = detect_regions.flatten(density)
+    measured = detect_regions.measure(flat, options.connectivity, GRAIN * flat.width**2)
+    area = measured.tree.area[measured.index]
+    sized = area >= AREA_LIMITS[0] * flat.width**2
+    coarse = measured.outermost(0.5)
+    coarse = coarse[sized[coarse]]
+    typical = detect_regions.typical_height(area[coarse], measured.height[coarse])
+    fraction = detect_regions.visible_fraction(measured, sized & (measured.height >= FAINTEST * typical))
+    found = _Found(flat, measured, measured.outermost(fraction))
+    if options.filter_geometry:
+        found = found.only(_sound_shape(found))
+    if options.filter_variance:
+        found = found.only(_sound_intensity(found, density))
+    if options.one_cell:
+        found = found.only(~_strangers(found))
+    return [_candidate(found, place) for place in range(len(found.at))]
+
+
+def _candidate(found: _Found, place: int) -> Candidate:
+    tree, index = found.measured.tree, int(found.regions[place])
+    box, mask = tree.mask(index)
+    ground = float(found.flat.background[box.slices][mask].mean())
+    level = round(float(found.measured.level[found.at[place]]) + ground)
+    return Candidate(box, mask, level=level, euler=int(tree.euler[index]))
+
+
+def _sound_shape(found: _Found) -> NDArray[np.bool_]:
+    """Filter 1: area, Euler number, width, and the ellipse vote."""
+    tree, width = found.measured.tree, found.flat.width
+    regions = found.regions
+    area = tree.area[regions] / width**2
+    largest = AREA_LIMITS[1] * tree.shape[0] * tree.shape[1]
+    keep = (area >= AREA_LIMITS[0]) & (tree.area[regions] <= largest) & (1 - tree.euler[regions] <= HOLES)
+    for place in np.flatnonzero(keep):
+        _, mask = tree.mask(int(regions[place]))
+        disk = _inscribed(mask) / width
+        aspect, votes = ellipse_vote(mask)
+        nucleus = disk >= NUCLEUS[0] and aspect <= NUCLEUS[1] and votes >= NUCLEUS[2]
+        debris = area[place] <= DEBRIS[0] and aspect <= DEBRIS[1] and votes >= DEBRIS[2]
+        keep[place] = WIDTH_LIMITS[0] <= disk <= WIDTH_LIMITS[1] and not nucleus and not debris
+    return keep
+
+
+def _inscribed(mask: NDArray[np.bool_]) -> float:
+    """Diameter of the largest disk in `mask`, px."""
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)
+    return 2 * float(depth.max())
+
+
+def ellipse_vote(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """Hough vote of the rim for one ellipse.
+
+    Centre, axes and direction come from the region's moments, which leaves one parameter to vote on: the scale. Each
+    rim pixel votes for the scale at which the ellipse meets it; the share in the bin around 1 says how much of an
+    ellipse the region is. Nuclei and round debris reach 0.6 to 1, chromosomes about 0.5, clusters less.
+
+    Parameters
+    ----------
+    mask : bool (height, width)
+        At least one pixel set.
+
+    Returns
+    -------
+    aspect : float
+        Ratio of the axes, at least 1.
+    votes : float
+        Share of the rim's votes, 0..1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows, columns = np.mgrid[-20:21, -20:21]
+    >>> aspect, votes = ellipse_vote(rows**2 + columns**2 <= 400)
+    >>> round(aspect, 2), votes > 0.9
+    (1.0, True)
+    """
+    rows, columns = np.nonzero(mask)
+    points = np.stack([rows, columns], axis=1).astype(np.float64)
+    centre = points.mean(axis=0)
+    spread = (points - centre).T @ (points - centre) / len(points) + np.eye(2) / 12  # 1/12: a pixel's own extent
+    axes = np.linalg.eigvalsh(spread)
+    inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((3, 3), dtype=np.uint8))[1:-1, 1:-1]
+    rim = np.argwhere(mask & (inner == 0)) - centre
+    scale = np.sqrt(np.einsum("ni,ij,nj->n", rim, np.linalg.inv(spread), rim)) / 2  # a solid ellipse ends at 2 sigma
+    return float(np.sqrt(axes[1] / axes[0])), float(np.mean(np.abs(scale - 1) <= RIM_BIN))
+
+
+def _sound_intensity(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Filter 2: contrast with the cell, stain of its own, and the two-class variance (eq. 4)."""
+    tree = found.measured.tree
+    regions, height = found.regions, found.height
+    if len(regions) == 0:
+        return np.ones(0, dtype=bool)
+    typical = detect_regions.typical_height(tree.area[regions], height)
+    box = tree.box[regions]
+    pixels = box[:, 2] * box[:, 3].astype(np.float64)
+    spread = np.sqrt(two_class_variance(density, box) / pixels)
+    around = np.median(found.flat.background)
+    ground = np.array([float(found.flat.background.ravel()[tree.pixels(int(i))].mean()) for i in regions])
+    own = height / np.maximum(height + np.maximum(ground - around, 0), 1e-9)
+    return np.asarray((height >= FAINTEST * typical) & (own >= OWN_STAIN) & (spread <= LARGEST_VARIANCE * height))
+
+
+def _strangers(found: _Found) -> NDArray[np.bool_]:
+    """Candidates of another cell: not linked to the main group, and cut by the picture's rim or far brighter."""
+    tree, regions, height = found.measured.tree, found.regions, found.height
+    count = len(regions)
+    if count < 2:
+        return np.zeros(count, dtype=bool)
+    first, second, gap = _neighbours(tree.shape, [tree.pixels(int(region)) for region in regions])
+    reach, ratio, brighter = LINK
+    linked = (gap <= reach * found.flat.width) & (np.abs(np.log(height[first] / height[second])) <= np.log(ratio))
+    graph = coo_matrix((np.ones(linked.sum()), (first[linked], second[linked])), shape=(count, count))
+    groups, group = connected_components(graph, directed=False)
+    main = np.argmax(np.bincount(group, tree.area[regions]))
+    box = tree.box[regions]
+    cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
+    usual = np.median(height[group == main])
+    strange = np.zeros(count, dtype=bool)
+    for other in range(groups):
+        inside = group == other
+        if other != main:
+            strange[inside] = cut[inside].any() or np.median(height[inside]) > brighter * usual
+    return strange
+
+
+def _neighbours(
+    shape: tuple[int, int], pixels: list[NDArray[np.int32]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of regions whose areas of nearest pixels meet, and the gap between them where they meet, px."""
+    owner = np.zeros(shape, dtype=np.int64)
+    for number, inside in enumerate(pixels):
+        owner.ravel()[inside] = number + 1
+    distance, label = cv2.distanceTransformWithLabels(
+        (owner == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(int(label.max()) + 1, dtype=np.int64)
+    of_label[label[owner > 0]] = owner[owner > 0]
+    nearest = of_label[label] - 1
+    first, second, gap = [], [], []
+    for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        meet = nearest[one] != nearest[two]
+        first.append(nearest[one][meet])
+        second.append(nearest[two][meet])
+        gap.append(distance[one][meet] + distance[two][meet])
+    return np.concatenate(first), np.concatenate(second), np.concatenate(gap)
+
+
+def _thresholded(density: NDArray[np.uint8], options: DetectOptions) -> list[Candidate]:
+    """Baselines: one threshold for the picture (Otsu), or the mean around each pixel plus a step."""
+    if options.method == "otsu":
+        level, mask = cv2.threshold(density, 0, 1, cv2.THRESH_OTSU)
+    else:
+        side = (min(density.shape) // 8) | 1  # about the length of the longest chromosome
+        level = max(1, round(float(density.std()) / 2))  # the step: half the picture's contrast
+        mask = cv2.adaptiveThreshold(density, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, max(3, side), -level)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=options.connectivity)
+    found = []
+    for label in range(1, len(stats)):
+        left, top, width, height, area = (int(value) for value in stats[label])
+        if area >= BASELINE_AREA:
+            box = Box(top, left, height, width)
+            inside = labels[box.slices] == label
+            found.append(Candidate(box, inside, level=int(level), euler=_euler(inside)))
+    return found
+
+
+def _mser(density: NDArray[np.uint8]) -> list[Candidate]:
+    """Baseline: maximally stable regions (eq. 3), the largest of each nested chain."""
+    mser = cv2.MSER_create(delta=5, min_area=BASELINE_AREA, max_area=int(AREA_LIMITS[1] * density.size))
+    mser.setPass2Only(True)  # bright on dark only
+    points, _ = mser.detectRegions(density)
+    taken = np.zeros(density.shape, dtype=bool)
+    found = []
+    for region in sorted(points, key=len, reverse=True):
+        columns, rows = region[:, 0], region[:, 1]
+        if taken[rows, columns].any():
+            continue
+        taken[rows, columns] = True
+        top, left = int(rows.min()), int(columns.min())
+        box = Box(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1)
+        mask = np.zeros((box.height, box.width), dtype=bool)
+        mask[rows - top, columns - left] = True
+        found.append(Candidate(box, mask, level=int(density[rows, columns].min()), euler=_euler(mask)))
+    return found
+
+
+def _euler(mask: NDArray[np.bool_]) -> int:
+    """Euler number (8-connected) of one component."""
+    outside, _ = cv2.connectedComponents(np.pad(~mask, 1, constant_values=True).astype(np.uint8), connectivity=4)
+    return 1 - (outside - 2)  # components: the mask itself, the outside, the holes
+
+
+def _with_variance(density: NDArray[np.uint8], found: list[Candidate]) -> list[Candidate]:
+    variances = two_class_variance(density, [candidate.box for candidate in found])
+    return [
+        Candidate(candidate.box, candidate.mask, candidate.level, candidate.euler, float(variance))
+        for candidate, variance in zip(found, variances, strict=True)
+    ]
