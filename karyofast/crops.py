@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,12 @@ from karyofast.types import CLASSES, Box, Region, Straightened
 TRACE = 8
 """Grey levels above the background at which a pixel is held for chromosome: JPEG and resampling ringing stay below."""
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+"""Suffixes of the pictures in a folder without a manifest."""
+
+_UNREADABLE = (KeyError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a file of a folder or zip raises: it is not there, barred, encrypted or broken."""
+
 
 @dataclass(frozen=True)
 class CropRow:
@@ -39,34 +46,46 @@ class CropRow:
 class CropSource:
     """A folder or zip file of single chromosomes with its manifest.
 
+    Parameters
+    ----------
+    path : Path or str
+        Folder or zip file.
+    manifest : str or None
+        Name of the manifest in it; None: every picture directly in the folder, with neither label nor cell.
+
     Raises
     ------
     DataError
         No such file, no manifest, or a manifest without the columns; the message names the file and the row.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, manifest: str | None = "manifest.csv") -> None:
         self.path = Path(path)
         if not self.path.exists():
             raise DataError(f"{self.path}: no such file or folder.")
         try:
             self._zip = None if self.path.is_dir() else zipfile.ZipFile(self.path)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{self.path}: must be a folder or a zip file. Got: {error}.") from error
-        self.rows = self._read_manifest()
+        self.rows = self._pictures() if manifest is None else self._read_manifest(manifest)
 
-    def _read_manifest(self) -> list[CropRow]:
+    def _pictures(self) -> list[CropRow]:
+        names = sorted(file.name for file in self.path.iterdir() if file.suffix.lower() in SUFFIXES)
+        return [CropRow(name, None, "", "") for name in names]
+
+    def _read_manifest(self, manifest: str) -> list[CropRow]:
         try:
-            text = self.read("manifest.csv").decode("utf-8-sig")
-        except (KeyError, OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{self.path}: has no readable manifest.csv (file,label,cell[,case]).") from error
+            text = self.read(manifest).decode("utf-8-sig")
+            lines = list(csv.DictReader(io.StringIO(text)))
+        except (*_UNREADABLE, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{self.path}: has no readable {manifest} (file,label,cell[,case]).") from error
         rows = []
-        for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        for number, row in enumerate(lines, start=2):
             if not row.get("file"):
-                raise DataError(f"{self.path}: manifest.csv, line {number}: no value in column file.")
+                raise DataError(f"{self.path}: {manifest}, line {number}: no value in column file.")
             label = row.get("label") or ""
             if label and label not in CLASSES:
-                raise DataError(f"{self.path}: manifest.csv, line {number}: label must be 1..22, X or Y. Got: {label}.")
+                raise DataError(f"{self.path}: {manifest}, line {number}: label must be 1..22, X or Y. Got: {label}.")
             cell = row.get("cell") or ""
             rows.append(CropRow(row["file"], CLASSES.index(label) if label else None, cell, row.get("case") or cell))
         return rows
@@ -79,9 +98,12 @@ class CropSource:
         """The picture of one row, one channel, 8 bit."""
         try:
             data = self.read(row.file)
-        except (KeyError, OSError) as error:
+        except _UNREADABLE as error:
             raise DataError(f"{self.path}: {row.file} is in the manifest and cannot be read: {error}") from error
-        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+        try:
+            grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+        except cv2.error:  # a header that tells of more pixels than OpenCV takes
+            grey = None
         if grey is None:
             raise ImageError(f"{self.path}: {row.file}: not a picture that can be decoded.")
         return np.asarray(grey, dtype=np.uint8)
@@ -103,6 +125,11 @@ def split_of(group: str, validation: float = 0.05, test: float = 0.15) -> str:
     if share < test:
         return "test"
     return "validation" if share < test + validation else "train"
+
+
+def trained_slide(slide: str) -> bool:
+    """Whether the separator may train on a slide: half of them, by the first hexadecimal digit of the name's SHA-1."""
+    return hashlib.sha1(slide.encode(), usedforsecurity=False).hexdigest()[0] in "01234567"
 
 
 def isolate(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Region]:

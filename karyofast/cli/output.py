@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ Advance = Callable[[int, int, str], None]
 @contextmanager
 def progress(title: str, quiet: bool) -> Iterator[Advance]:
     """A progress bar on stderr; nothing is shown when `quiet`, or where stderr is no terminal."""
-    if quiet:
+    if quiet or not sys.stderr.isatty():
         yield lambda done, total, text: None
         return
     from rich.console import Console
@@ -72,6 +73,4 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(
-            f"{path}: cannot be made: {error}. Name a folder that may be written to."
-        ) from error
+        raise OptionError(f"{path}: cannot be made: {error}. Name a folder that may be written to.") from error

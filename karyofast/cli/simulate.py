@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from karyofast.cli.options import Json, Quiet
 from karyofast.cli.output import each, print_json
 
 if TYPE_CHECKING:
@@ -15,22 +16,19 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the pictures and instances.coco.json.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures and instances.coco.json.")],
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many metaphases.")] = 1,
-    karyotype: Annotated[
-        str, typer.Option(help="Numerical ISCN: 46,XY, 47,XX,+21, 45,X, 69,XXY ...")
-    ] = "46,XY",
+    karyotype: Annotated[str, typer.Option(help="Numerical ISCN: 46,XY, 47,XX,+21, 45,X, 69,XXY ...")] = "46,XY",
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same pictures.")] = 0,
     stain: Annotated[
-        str, typer.Option(help="giemsa (dark on bright), quinacrine or dapi (bright on dark).")
+        Literal["giemsa", "quinacrine", "dapi"],
+        typer.Option(help="giemsa: dark on bright; the others: bright on dark."),
     ] = "giemsa",
     varied: Annotated[
         bool, typer.Option("--varied", help="Draw crowding, scale, blur and noise anew for each picture.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Say what was written as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Draw metaphases from the ideogram, with masks, classes and orientations.
 
@@ -40,16 +38,13 @@ def simulate(
       karyofast simulate -n 5 --karyotype 47,XX,+21 -o drawn
       karyofast simulate -n 50 --varied --stain dapi --seed 7 -o drawn
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    from dataclasses import replace
-    from typing import cast
-
     import numpy as np
 
     from karyofast.config import SimulateOptions
     from karyofast.simulate import check_options, parse_karyotype, simulate_metaphase, write_dataset
     from karyofast.simulate import varied as vary
 
-    options = check_options(replace(SimulateOptions(), stain=cast("str", stain)))  # type: ignore[arg-type]
+    options = check_options(SimulateOptions(stain=stain))
     parse_karyotype(karyotype)
 
     def drawn() -> Iterator[SimulatedMetaphase]:
@@ -60,8 +55,6 @@ def simulate(
 
     truth = write_dataset(out, each(drawn(), number, "simulate", quiet))
     if as_json:
-        print_json(
-            {"folder": str(out), "truth": str(truth), "images": number, "karyotype": karyotype, "seed": seed}
-        )
+        print_json({"folder": str(out), "truth": str(truth), "images": number, "karyotype": karyotype, "seed": seed})
     else:
         typer.echo(f"{number} metaphases of {karyotype} in {out}, their truth in {truth}")

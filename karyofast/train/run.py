@@ -15,7 +15,7 @@ from karyofast import __version__
 from karyofast.arrange import arrange
 from karyofast.classify import MEDIAN_ROWS, WIDENING, Runtime, network_input
 from karyofast.coco import load as load_truth
-from karyofast.crops import CropSource, split_of
+from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.errors import DataError
 from karyofast.export.onnx import export_classifier, export_separator
 from karyofast.io import read_metaphase
@@ -234,11 +234,6 @@ def real_pictures(truth: Path, slides: tuple[str, ...] | None = None) -> list[Pi
                 doubtful |= mask
         found.append(picture(metaphase.density, masks, doubtful))
     return found
-
-
-def trained_slide(slide: str) -> bool:
-    """Whether the separator may train on a slide: half of them, by the first hexadecimal digit of the name's SHA-1."""
-    return hashlib.sha1(slide.encode(), usedforsecurity=False).hexdigest()[0] in "01234567"
 
 
 def write_separator(

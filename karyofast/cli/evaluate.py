@@ -1,0 +1,293 @@
+"""karyofast evaluate: the measures of the design document on data with truth, also over the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+import typer
+
+from karyofast.cli.output import Advance, progress
+from karyofast.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from karyofast.evaluate import TruthPicture
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Score the stages on data with truth: a table on stdout, or JSON.",
+    rich_markup_mode="rich",
+)
+
+Pictures = Annotated[
+    Path,
+    typer.Option(
+        "--data", help="COCO file, or a folder with instances.json or instances.coco.json.", show_default=False
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option("--method", help="May be given several times; all: the method and every baseline in one table."),
+]
+SlidesOption = Annotated[
+    Literal["train", "held-out", "all"],
+    typer.Option(help="mfish: slides that the separator may have trained on, the others, or all."),
+]
+JsonFile = Annotated[str | None, typer.Option("--json", help="Write the figures as JSON to a file, - for stdout.")]
+ByImage = Annotated[bool, typer.Option("--by-image", help="A row a picture below the table of methods.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the networks, 0: one a core.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+
+STDOUT = "-"
+
+
+class Score(Protocol):
+    """What the functions of `karyofast.evaluate` return."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        ...
+
+    def rows(self, name: str = "") -> list[dict[str, str]]:
+        """Rows of a table of methods."""
+        ...
+
+
+@app.command()
+def detection(
+    data: Pictures,
+    method: Methods = None,
+    filter_geometry: Annotated[bool, typer.Option(help="The first filter of the method er.")] = True,
+    filter_variance: Annotated[bool, typer.Option(help="The second filter of the method er.")] = True,
+    slides: SlidesOption = "all",
+    by_image: ByImage = False,
+    json_file: JsonFile = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Precision and recall of candidates against the blobs of the true masks, IoU 0.5.
+
+    Methods: er, er-no-geometry, er-no-variance, er-unfiltered, otsu, adaptive, mser.
+
+    \b
+    Examples:
+      karyofast evaluate detection --data data/gband
+      karyofast evaluate detection --data data/mfish --slides held-out --method all
+      karyofast evaluate detection --data data/gband --no-filter-variance --json -
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast import evaluate
+
+    names = {
+        (True, True): "er",
+        (False, True): "er-no-geometry",
+        (True, False): "er-no-variance",
+        (False, False): "er-unfiltered",
+    }
+    chosen = names[filter_geometry, filter_variance]
+    methods = [chosen if one == "er" else one for one in _methods(method, evaluate.DETECTIONS, "er")]
+    pictures = _pictures(data, slides)
+
+    def score(name: str, tell: Callable[[int, int], None]) -> Score:
+        return evaluate.evaluate_detection(pictures, name, progress=tell)
+
+    _print(_scores(methods, score, quiet), data, slides, by_image, json_file)
+
+
+@app.command()
+def instances(
+    data: Pictures,
+    method: Methods = None,
+    slides: SlidesOption = "all",
+    by_image: ByImage = False,
+    json_file: JsonFile = None,
+    threads: Threads = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Precision, recall, F1, AP50 and AP75 of separated chromosomes, also of those that touch or cross.
+
+    Methods: axis, rrt, er, otsu, adaptive, mser, watershed.
+
+    \b
+    Examples:
+      karyofast evaluate instances --data data/gband
+      karyofast evaluate instances --data data/mfish --slides held-out --method axis --method rrt
+      karyofast evaluate instances --data data/gband --method all --json scores.json
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast import evaluate
+
+    pictures = _pictures(data, slides)
+
+    def score(name: str, tell: Callable[[int, int], None]) -> Score:
+        return evaluate.evaluate_instances(pictures, name, progress=tell, threads=threads)
+
+    methods = _methods(method, evaluate.INSTANCES, "axis")
+    _print(_scores(methods, score, quiet), data, slides, by_image, json_file)
+
+
+@app.command()
+def classification(
+    data: Annotated[
+        Path, typer.Option(help="Folder or zip file of single chromosomes with manifest.csv.", show_default=False)
+    ],
+    split: Annotated[
+        Literal["test", "validation", "train", "all"], typer.Option(help="Cases; the shipped weights never saw test.")
+    ] = "test",
+    rotate: Annotated[bool, typer.Option(help="Turn every picture by an angle of its own first.")] = True,
+    upright: Annotated[bool, typer.Option(help="The p arm is up in the pictures: score orientation.")] = True,
+    model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    seed: Annotated[int, typer.Option(min=0, help="Of the angles.")] = 0,
+    by_class: Annotated[bool, typer.Option("--by-class", help="A row a class below the table.")] = False,
+    json_file: JsonFile = None,
+    threads: Threads = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Top-1 and macro F1 from the crop alone and after whole-cell assignment; X, Y, orientation, calibration.
+
+    \b
+    Examples:
+      karyofast evaluate classification --data data/pki3.zip
+      karyofast evaluate classification --data data/pki3.zip --no-rotate --by-class
+      karyofast evaluate classification --data data/bioimlab.zip --split all --no-upright --json -
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast import evaluate
+    from karyofast.config import ClassifyOptions, Options
+
+    options = Options(classify=ClassifyOptions(model=model))
+    with progress("classification", quiet) as advance:
+        score = evaluate.evaluate_classification(
+            data,
+            split,
+            rotate,
+            options=options,
+            seed=seed,
+            upright=upright,
+            threads=threads,
+            progress=lambda done, total: advance(done, total, "cells"),
+        )
+    settings = {"split": split, "rotate": rotate, "seed": seed, "model": model}
+    details = score.class_rows() if by_class else []
+    _write({model: score}, {"data": str(data), **settings}, details, json_file)
+
+
+@app.command()
+def pipeline(
+    data: Pictures,
+    masks: Annotated[
+        Literal["found", "true"], typer.Option(help="found: detected and separated; true: the true masks handed in.")
+    ] = "found",
+    method: Methods = None,
+    model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    slides: SlidesOption = "all",
+    by_image: ByImage = False,
+    json_file: JsonFile = None,
+    threads: Threads = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Share of true chromosomes that are separated and have their class; count and ISCN of the whole picture.
+
+    Methods (of separation): axis, rrt, er, otsu, adaptive, mser, watershed.
+
+    \b
+    Examples:
+      karyofast evaluate pipeline --data data/gband
+      karyofast evaluate pipeline --data data/gband --masks true --by-image
+      karyofast evaluate pipeline --data data/mfish --slides held-out --json -
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from dataclasses import replace
+
+    from karyofast import evaluate
+    from karyofast.config import ClassifyOptions
+
+    pictures = _pictures(data, slides)
+
+    def score(name: str, tell: Callable[[int, int], None]) -> Score:
+        options = replace(evaluate.INSTANCES[name], classify=ClassifyOptions(model=model))
+        return evaluate.evaluate_pipeline(pictures, masks, options, progress=tell, threads=threads)
+
+    if masks == "true" and method:
+        raise OptionError("--method must not be given with --masks true: nothing is separated. Leave it out.")
+    scores = _scores(_methods(method, evaluate.INSTANCES, "axis"), score, quiet)
+    named = {"true masks": scores["axis"]} if masks == "true" else scores
+    _print(named, data, slides, by_image, json_file, masks=masks, model=model)
+
+
+def _methods(given: Sequence[str] | None, known: Sequence[str] | Any, default: str) -> list[str]:
+    """The methods asked for, each once, checked before any work is done."""
+    names = list(dict.fromkeys(given or [default]))
+    if "all" in names:
+        return list(known)
+    for name in names:
+        if name not in known:
+            raise OptionError(f"--method must be one of {', '.join(known)} or all. Got: {name}.")
+    return names
+
+
+def _pictures(data: Path, slides: Literal["train", "held-out", "all"]) -> Sequence[TruthPicture]:
+    from karyofast.evaluate import load_truth
+
+    halves: dict[str, Literal["tune", "score", "all"]] = {"train": "tune", "held-out": "score", "all": "all"}
+    return load_truth(_truth_file(data), halves[slides])
+
+
+def _truth_file(data: Path) -> Path:
+    if not data.is_dir():
+        return data
+    names = ("instances.json", "instances.coco.json")
+    for name in names:
+        if (data / name).is_file():
+            return data / name
+    raise DataError(f"{data}: must hold {' or '.join(names)}. Got: neither. Give the COCO file itself.")
+
+
+def _scores(
+    methods: Sequence[str], score: Callable[[str, Callable[[int, int], None]], Score], quiet: bool
+) -> dict[str, Score]:
+    found = {}
+    for name in methods:
+        with progress(name, quiet) as advance:
+            found[name] = score(name, partial(_advance, advance))
+    return found
+
+
+def _advance(advance: Advance, done: int, total: int) -> None:
+    advance(done, total, "pictures")
+
+
+def _print(
+    scores: dict[str, Score], data: Path, slides: str, by_image: bool, json_file: str | None, **settings: str
+) -> None:
+    details = []
+    for name, score in scores.items() if by_image else ():
+        details += [{"method": name, **row} for row in score.image_rows()]  # type: ignore[attr-defined]
+    _write(scores, {"data": str(data), "slides": slides, **settings}, details, json_file)
+
+
+def _write(
+    scores: dict[str, Any], settings: dict[str, Any], details: Sequence[dict[str, str]], json_file: str | None
+) -> None:
+    """Print the table; with a JSON file on stdout nothing else may stand there."""
+    from karyofast import __version__
+    from karyofast.cli.output import print_json
+    from karyofast.evaluate import format_table
+    from karyofast.files import write_whole
+
+    content = {
+        "karyofast": __version__,
+        **settings,
+        "scores": {name: score.to_dict() for name, score in scores.items()},
+    }
+    if json_file == STDOUT:
+        print_json(content)
+        return
+    typer.echo(format_table([row for name, score in scores.items() for row in score.rows(name)]))
+    if details:
+        typer.echo("\n" + format_table(details))
+    if json_file:
+        import json
+
+        path = Path(json_file)
+        try:
+            write_whole(path, json.dumps(content, indent=2).encode("utf-8"))
+        except OSError as error:
+            raise OptionError(f"{path}: cannot be written: {error}. Name a file that may be.") from error

@@ -1,0 +1,140 @@
+"""What `detect` and `segment` share: regions found in each picture, drawn over it and written as COCO."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import typer
+
+from karyofast.cli.output import SOME_FAILED, complain, each, make_folder, print_json
+from karyofast.types import Metaphase, Region
+
+R = TypeVar("R", bound=Region)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a verb.
+
+    Attributes
+    ----------
+    inputs : sequence of str
+        Files, folders and globs.
+    out : Path
+        Folder for the results.
+    picture, coco : str
+        Name of the drawing in a picture's folder, and of the COCO file.
+    noun : str
+        What the regions are called.
+    """
+
+    inputs: Sequence[str]
+    out: Path
+    polarity: Literal["auto", "dark", "bright"]
+    picture: str
+    coco: str
+    noun: str
+    as_json: bool
+    quiet: bool
+
+
+def mark(job: Job, find: Callable[[Metaphase], Sequence[R]], describe: Callable[[R], dict[str, Any]]) -> None:
+    """Find the regions of every picture, write and print them.
+
+    Parameters
+    ----------
+    job : Job
+    find : callable
+        The regions of a picture.
+    describe : callable
+        What the COCO file says of a region besides its mask.
+
+    Raises
+    ------
+    ImageError
+        An input that names nothing.
+    typer.Exit
+        With `SOME_FAILED` when a picture could not be used; each is named on stderr.
+    """
+    from karyofast import coco
+    from karyofast.io import expand_inputs
+
+    paths = expand_inputs(job.inputs)
+    make_folder(job.out)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    report: list[dict[str, Any]] = []
+    for path, name in zip(each(paths, len(paths), job.noun, job.quiet), folder_names(paths), strict=True):
+        try:
+            metaphase, regions = _one(job, path, name, find)
+        except (ValueError, RuntimeError, OSError, MemoryError) as error:
+            # every KaryofastError is one of these; a picture that fails must not stop the others
+            report.append({"image": str(path), job.noun: None, "flags": [], "error": str(error)})
+            complain(f"karyofast: {_named(path, error)}")
+            continue
+        height, width = metaphase.shape
+        images.append({"id": len(images) + 1, "file_name": path.name, "height": height, "width": width})
+        annotations += [
+            coco.annotation(len(annotations) + number, len(images), None, region, metaphase.shape, **describe(region))
+            for number, region in enumerate(regions, 1)
+        ]
+        report.append({"image": str(path), job.noun: len(regions), "flags": list(metaphase.flags), "error": None})
+    coco.write(job.out / job.coco, coco.document(images, annotations, {"description": f"karyofast {job.noun}"}))
+    _print(job, report)
+
+
+def folder_names(paths: Sequence[Path]) -> list[str]:
+    """One folder a picture: its stem, with a number behind it where an earlier picture has the same.
+
+    Examples
+    --------
+    >>> folder_names([Path("a/one.png"), Path("b/one.png"), Path("two.png")])
+    ['one', 'one-2', 'two']
+    """
+    taken: set[str] = set()
+    times: Counter[str] = Counter()
+    names = []
+    for path in paths:
+        name = path.stem
+        while name in taken or not times[path.stem]:
+            times[path.stem] += 1
+            name = path.stem if times[path.stem] == 1 else f"{path.stem}-{times[path.stem]}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _one(job: Job, path: Path, name: str, find: Callable[[Metaphase], Sequence[R]]) -> tuple[Metaphase, Sequence[R]]:
+    from karyofast.io import read_metaphase, write_png
+    from karyofast.view_regions import outlines
+
+    metaphase = read_metaphase(path, job.polarity)
+    regions = find(metaphase)
+    folder = job.out / name
+    folder.mkdir(exist_ok=True)
+    write_png(folder / job.picture, outlines(metaphase, regions))
+    return metaphase, regions
+
+
+def _named(path: Path, error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return text if str(path) in text else f"{path}: {text}"
+
+
+def _print(job: Job, report: Sequence[dict[str, Any]]) -> None:
+    failed = sum(line["error"] is not None for line in report)
+    if job.as_json:
+        print_json({"coco": str(job.out / job.coco), "images": list(report)})
+    else:
+        for line in report:
+            if line["error"] is None:
+                flags = f"  ({', '.join(line['flags'])})" if line["flags"] else ""
+                typer.echo(f"{line['image']}  {line[job.noun]} {job.noun}{flags}")
+        if not job.quiet:
+            typer.echo(f"{len(report) - failed} of {len(report)} images done; masks in {job.out / job.coco}")
+    if failed:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,59 @@
+"""karyofast segment: the separated chromosomes of each picture."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from karyofast.cli.options import Inputs, Json, Out, Quiet
+
+
+def segment(
+    inputs: Inputs,
+    out: Out,
+    method: Annotated[
+        Literal["axis", "rrt", "watershed", "none"],
+        typer.Option(help="axis: learned; rrt: the paper's; watershed and none are baselines."),
+    ] = "axis",
+    model: Annotated[
+        str, typer.Option(help="Separator of the method axis: a shipped model's name, or a folder.")
+    ] = "axis",
+    polarity: Annotated[
+        Literal["auto", "dark", "bright"], typer.Option(help="dark: chromosomes dark on bright (Giemsa).")
+    ] = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Separate chromosomes that touch or cross; their classes are not asked for.
+
+    Writes OUT/NAME/overlay.png for each picture and OUT/instances.coco.json (category 0) for all.
+
+    \b
+    Examples:
+      karyofast segment metaphase.tif -o cut
+      karyofast segment slides/ -o cut-rrt --method rrt
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast.cli.marking import Job, mark
+    from karyofast.config import SegmentOptions
+    from karyofast.detect import detect
+    from karyofast.models.store import find
+    from karyofast.segment import segment as separate
+    from karyofast.segment_axis import Separator
+    from karyofast.types import Chromosome, Metaphase
+
+    options = SegmentOptions(method, model=model)
+    separator: Separator | None = None
+    if method == "axis":
+        from karyofast.runtimes.onnx import OnnxSeparator
+
+        separator = OnnxSeparator(find(model, "separator"))
+
+    def chromosomes(metaphase: Metaphase) -> list[Chromosome]:
+        return [] if "blank" in metaphase.flags else separate(metaphase, detect(metaphase), options, separator)
+
+    mark(
+        Job(inputs, out, polarity, "overlay.png", "instances.coco.json", "chromosomes", as_json, quiet),
+        chromosomes,
+        lambda one: {"score": round(float(one.score), 4), "flags": list(one.flags), "candidate": int(one.candidate)},
+    )

@@ -1,0 +1,169 @@
+"""karyofast train: the classifier and the separator, from data to a model directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from karyofast.cli.options import Json, Quiet
+from karyofast.cli.output import make_folder, print_json, progress
+from karyofast.errors import NotBuiltError, OptionError
+
+app = typer.Typer(
+    no_args_is_help=True, help="Train networks; needs pip install 'karyofast\\[train]'.", rich_markup_mode="rich"
+)
+
+Data = Annotated[
+    Path,
+    typer.Option("--data", help="Folder or zip file of single chromosomes with manifest.csv.", show_default=False),
+]
+RunFolder = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="Run folder: options, log, checkpoint, and the model in DIR/NAME.", show_default=False
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, batches and augmentation.")]
+TrainThreads = Annotated[int, typer.Option(min=0, help="CPU threads, 0: one a core.")]
+Resume = Annotated[bool, typer.Option(help="Go on from the run folder's checkpoint.")]
+Name = Annotated[str, typer.Option(help="Name of the model.")]
+
+Told = Callable[[str, int, int, dict[str, float]], None]
+
+
+@app.command()
+def classifier(
+    data: Data,
+    out: RunFolder,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training cases.")] = 8,
+    batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
+    seed: Seed = 0,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Train on the test cases too: the score is then no test.")
+    ] = False,
+    threads: TrainThreads = 0,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
+    resume: Resume = True,
+    name: Name = "g-band",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the VGG-16 that reads class and orientation; cases are split by their name, the test cases score it.
+
+    \b
+    Examples:
+      karyofast train classifier --data pki3.zip -o runs/g-band
+      karyofast train classifier --data pki3.zip -o runs/long --epochs 20 --seed 1 --device cuda
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    run, options = _torch_modules("classifier")
+    if device == "cuda":
+        _check_cuda()
+    chosen = options.TrainOptions(epochs=epochs, batch=batch, seed=seed, everything=everything)
+    _check_data(data)
+    make_folder(out)
+    with _telling(quiet) as tell:
+        score = run.train_classifier(data, out, chosen, _model_name(name), resume, threads, device, tell)
+    from dataclasses import asdict
+
+    if as_json:
+        print_json({"model": str(out / name), "measured": asdict(score)})
+        return
+    typer.echo(f"{out / name}: {score.crops} chromosomes of {score.cells} test cells, share right:")
+    typer.echo(f"  class from the crop alone    {score.crop:.2%}")
+    typer.echo(f"  class after the assignment   {score.assigned:.2%}")
+    typer.echo(f"  direction of the p arm       {score.orientation:.2%}")
+    typer.echo(f"  cells wholly right           {score.cells_right:.2%}")
+
+
+@app.command()
+def separator(
+    data: Data,
+    out: RunFolder,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="COCO file of real pictures with masks, images beside it; training slides alone are used."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 1800,
+    batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 8,
+    seed: Seed = 0,
+    threads: TrainThreads = 0,
+    resume: Resume = True,
+    name: Name = "axis",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the network that draws medial axes, on scenes composed of single chromosomes and on real pictures.
+
+    \b
+    Examples:
+      karyofast train separator --data pki3.zip -o runs/axis
+      karyofast train separator --data pki3.zip --pictures mfish/instances.json -o runs/axis --steps 3000
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    run, options = _torch_modules("separator")
+    chosen = options.SeparatorOptions(steps=steps, batch=batch, seed=seed)
+    _check_data(data)
+    make_folder(out)
+    with _telling(quiet) as tell:
+        folder = run.train_separator(
+            data, out, pictures, None, chosen, _model_name(name), resume, threads, progress=tell
+        )
+    if as_json:
+        print_json({"model": str(folder)})
+    else:
+        typer.echo(f"{folder}: score it with karyofast evaluate instances --data DATA")
+
+
+def _torch_modules(kind: Literal["classifier", "separator"]) -> tuple[Any, Any]:
+    """`karyofast.train.run` and the module of the options of `kind`.
+
+    Raises
+    ------
+    NotBuiltError
+        PyTorch, or what exports its networks, is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module("karyofast.train.run"), import_module(f"karyofast.train.{kind}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("karyofast"):
+            raise
+        raise NotBuiltError(
+            f"training needs the package {error.name}, which is not installed. "
+            "Install it with: pip install 'karyofast[train]'"
+        ) from error
+
+
+def _check_cuda() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise OptionError("--device must be cpu where PyTorch sees no CUDA device. Got: cuda.")
+
+
+def _check_data(data: Path) -> None:
+    """Read the manifest before a run folder is made for data that cannot be used."""
+    from karyofast.crops import CropSource
+
+    CropSource(data)
+
+
+def _model_name(name: str) -> str:
+    if not name or Path(name).name != name:
+        raise OptionError(f"--name must be a plain name, without folders. Got: {name!r}.")
+    return name
+
+
+@contextmanager
+def _telling(quiet: bool) -> Iterator[Told]:
+    """A progress bar with the figures of the last step beside it."""
+    with progress("train", quiet) as advance:
+
+        def tell(what: str, done: int, total: int, figures: dict[str, float]) -> None:
+            advance(done, total, " ".join([what, *(f"{key} {value:.4g}" for key, value in figures.items())]))
+
+        yield tell
