@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
+from karyofast.kernels.ring import edge_distance, relevance
 from karyofast.kernels.tree import component_tree
 
 Arguments = dict[str, Any]
@@ -107,6 +109,39 @@ def _scene_boxes(density: NDArray[np.uint8]) -> Arguments:
     return {"image": density, "boxes": tree.box[sized]}
 
 
+def _draw_edges(source: Source) -> Arguments:
+    shape = (source.integer(0, 12), source.integer(0, 12))
+    return {"edges": source.array(shape, np.uint8, 0, source.choice((1, 6))) == 1}
+
+
+def _scene_edges(density: NDArray[np.uint8]) -> Arguments:
+    level = density > int(density.max()) // 2
+    return {"edges": level ^ ndimage.binary_erosion(level)}
+
+
+def _draw_relevance(source: Source) -> Arguments:
+    points, seeds = source.integer(0, 8), source.integer(0, 5)
+    # Whole coordinates make ties, seeds on points and vanishing gradients.
+    return {
+        "points": source.array((points, 2), np.int64, 0, 9),
+        "gradients": source.array((points, 2), np.int64, -2, 2),
+        "seeds": source.array((seeds, 2), np.int64, 0, 9),
+        "weight": source.choice((0.0, 0.4, 0.5, 1.0)),
+    }
+
+
+def _scene_relevance(density: NDArray[np.uint8]) -> Arguments:
+    points = np.argwhere(_scene_edges(density)["edges"])
+    down, across = np.gradient(density.astype(np.float64))
+    gradients = np.stack([down, across], axis=-1)[points[:, 0], points[:, 1]]
+    # a seed every 500 edge pixels: about one a chromosome
+    return {"points": points, "gradients": gradients, "seeds": points[::500] + 0.25}
+
+
+def _relevance_columns(result: tuple[NDArray[Any], NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    return {"best": result[0], "value": result[1]}
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         name="component_tree",
@@ -122,5 +157,20 @@ OPERATIONS: tuple[Operation, ...] = (
         scene=_scene_boxes,
         columns=_one_array,
         rtol=1e-12,  # the same sums in another order
+    ),
+    Operation(
+        name="edge_distance",
+        function=edge_distance,
+        draw=_draw_edges,
+        scene=_scene_edges,
+        columns=_one_array,
+    ),
+    Operation(
+        name="relevance",
+        function=relevance,
+        draw=_draw_relevance,
+        scene=_scene_relevance,
+        columns=_relevance_columns,
+        rtol=1e-12,  # the compiler may fuse a product with a sum
     ),
 )

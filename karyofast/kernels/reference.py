@@ -140,3 +140,30 @@ def _peak_threshold(histogram: NDArray[np.int64]) -> float:
     peaks = first[is_peak]
     highest = peaks[np.argsort(-histogram[peaks], kind="stable")][:2]
     return float(highest.mean())
+
+
+def edge_distance(edges: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Eq. 5 of the paper: least distance over all edge pixels. O(pixels * edge pixels)."""
+    rows, columns = np.indices(edges.shape)
+    nearest = np.full(edges.shape, np.inf)
+    for row, column in np.argwhere(edges):
+        nearest = np.minimum(nearest, (rows - row) ** 2 + (columns - column) ** 2)
+    return np.sqrt(nearest)
+
+
+def relevance(
+    points: NDArray[np.float64], gradients: NDArray[np.float64], seeds: NDArray[np.float64], weight: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Eq. 6 of the paper for every point and seed; the rules are in `ring.relevance`. O(points * seeds)."""
+    best, value = np.full(len(points), -1, dtype=np.int64), np.zeros(len(points))
+    if len(points) == 0 or len(seeds) == 0:
+        return best, value
+    towards = seeds[None, :, :] - points[:, None, :]
+    distance = np.sqrt(towards[..., 0] ** 2 + towards[..., 1] ** 2)
+    length = np.sqrt(gradients[:, 0] ** 2 + gradients[:, 1] ** 2)[:, None]
+    product = gradients[:, None, 0] * towards[..., 0] + gradients[:, None, 1] * towards[..., 1]
+    scale = length * distance
+    div = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)
+    values = (1.0 - weight) / (1.0 + distance) + weight * (div + 1.0) / 2.0
+    best = values.argmax(axis=1).astype(np.int64)
+    return best, values[np.arange(len(points)), best]

@@ -1,0 +1,215 @@
+"""Contours of a cluster's chromosomes from ellipses (paper section 4, eq. 6), and whose each pixel is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.kernels import edge_distance, relevance
+from karyofast.ridge import Link, Piece, links
+
+STRIDE = 2.5
+"""Widths of medial axis a seed: short enough for an ellipse to follow a bend, long enough to fit one to."""
+
+REACH = 0.8
+"""Widths from the medial axis up to which an edge pixel counts in a fit: half a width is where the rim lies.
+
+Eq. 6 alone hardly falls with the distance beyond a few px, and gives a seed rims behind other chromosomes."""
+
+LEAST_EDGE = 6
+"""Edge pixels of a fit: an ellipse has five parameters."""
+
+WHOLE = 0.8
+"""Share of an ellipse that lies in the cluster from which it is whole."""
+
+MINOR = (0.4, 1.6)
+"""Minor axis of a whole ellipse, in widths."""
+
+LEAST_AREA = 0.7
+"""Area of a chromosome in squared widths: the shortest is about as long as it is broad."""
+
+LEAST_OVERLAP = 0.5
+"""Thickness of a crossing, in widths; what two ellipses share along a touch is thinner."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A chromosome in the making: its medial axis on the canvas, and the pixels its whole ellipses cover."""
+
+    axis: NDArray[np.bool_]
+    covered: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Contours:
+    """What ellipses are fitted to.
+
+    Attributes
+    ----------
+    mask : bool (height, width)
+        The cluster.
+    points : float64 (n, 2)
+        Row, column of the edge pixels.
+    gradients : float64 (n, 2)
+        Of the density at them.
+    """
+
+    mask: NDArray[np.bool_]
+    points: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+
+
+def stretches(piece: Piece, width: float) -> list[NDArray[np.float64]]:
+    """A piece's path in equally long stretches of at most `STRIDE` widths; the mean of each is a seed."""
+    count = max(1, int(np.ceil(len(piece.path) / (STRIDE * width))))
+    return np.array_split(piece.path, count)
+
+
+def groups(pieces: Sequence[Piece], joins: Sequence[Link]) -> list[list[int]]:
+    """Pieces that are linked, directly or by way of others."""
+    owner = list(range(len(pieces)))
+    for link in joins:
+        old, new = owner[link.one[0]], owner[link.other[0]]
+        owner = [new if one == old else one for one in owner]
+    return [[at for at, one in enumerate(owner) if one == group] for group in sorted(set(owner))]
+
+
+def parts(contours: Contours, pieces: Sequence[Piece], weight: float, width: float) -> list[Part]:
+    """Chromosomes with at least one whole ellipse.
+
+    Parameters
+    ----------
+    contours : Contours
+    pieces : sequence of Piece
+    weight : float
+        Lambda of eq. 6.
+    width : float
+        Typical width of a chromosome, px.
+    """
+    if not pieces:
+        return []
+    joins = links(pieces, width)
+    own = [stretches(piece, width) for piece in pieces]
+    first = np.cumsum([0, *(len(some) for some in own)])
+    axes = [stretch for some in own for stretch in some]
+    best, _ = relevance(contours.points, contours.gradients, [axis.mean(axis=0) for axis in axes], weight)
+    found = []
+    for group in groups(pieces, joins):
+        axis, covered = np.zeros(contours.mask.shape, dtype=bool), np.zeros(contours.mask.shape, dtype=bool)
+        for number in group:
+            rows, cols = pieces[number].path.T.astype(int)
+            axis[rows, cols] = True
+            for seed in range(first[number], first[number + 1]):
+                covered |= _fitted(contours, best == seed, axes[seed], width)
+        for link in joins:
+            if link.one[0] in group:
+                sides = [first[at] if end == 0 else first[at + 1] - 1 for at, end in (link.one, link.other)]
+                way = _way(contours.mask.shape, pieces, link, width)
+                axis |= way[0]
+                along = np.concatenate([*(axes[side] for side in sides), np.argwhere(way[0])])
+                covered |= _fitted(contours, np.isin(best, sides), along, width) & way[1]
+        if covered.any():
+            found.append(Part(axis, covered))
+    return found
+
+
+def _way(
+    shape: tuple[int, ...], pieces: Sequence[Piece], link: Link, width: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The straight way between two linked ends, and the disc about it where the joint ellipse counts."""
+    ends = [pieces[at].path[-1 if end else 0] for at, end in (link.one, link.other)]
+    line, disc = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    one, other = ((round(float(at[1])), round(float(at[0]))) for at in ends)
+    cv2.line(line, one, other, 1)
+    centre = ((one[0] + other[0]) // 2, (one[1] + other[1]) // 2)
+    reach = 0.5 * float(np.hypot(*(ends[0] - ends[1]))) + 0.5 * width
+    cv2.circle(disc, centre, round(reach), 1, cv2.FILLED)
+    return line.astype(bool), disc.astype(bool)
+
+
+def _fitted(
+    contours: Contours, chosen: NDArray[np.bool_], axis: NDArray[np.float64], width: float
+) -> NDArray[np.bool_]:
+    """Pixels of the cluster in the ellipse through the chosen edge pixels near `axis`; none if it is not whole.
+
+    An ellipse is whole when its minor axis is that of a chromosome and nearly all of it lies in the cluster.
+    """
+    nothing = np.zeros(contours.mask.shape, dtype=bool)
+    points = contours.points[chosen]
+    away = np.hypot(*(points[:, None, :] - axis[None, :, :]).transpose(2, 0, 1)).min(axis=1)
+    points = points[away <= REACH * width]
+    if len(points) < LEAST_EDGE or np.linalg.matrix_rank(points - points.mean(axis=0)) < 2:
+        return nothing
+    (x, y), axes, angle = cv2.fitEllipseDirect(points[:, ::-1].astype(np.float32))
+    if not np.isfinite([x, y, *axes, angle]).all():
+        return nothing
+    # the edges are those of the eroded cluster: one pixel in on either side
+    minor, major = min(axes) + 2.0, max(axes) + 2.0
+    if not MINOR[0] * width <= minor <= MINOR[1] * width or major > 2.0 * sum(contours.mask.shape):
+        return nothing
+    drawn = np.zeros(contours.mask.shape, np.uint8)
+    cv2.ellipse(drawn, ((x, y), (axes[0] + 2.0, axes[1] + 2.0), angle), 1, cv2.FILLED)
+    inside = drawn.astype(bool) & contours.mask
+    # the area of the whole ellipse, also of what the canvas cuts off
+    return inside if np.count_nonzero(inside) >= WHOLE * np.pi * minor * major / 4.0 else nothing
+
+
+def divide(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> tuple[list[NDArray[np.bool_]], list[Part]]:
+    """Give every pixel of a cluster to its chromosomes.
+
+    To those whose ellipses cover it; where none does, and where two do in a strip too thin for a crossing, to the one
+    with the nearest medial axis. A chromosome that gets too little is dropped and its pixels are given anew.
+
+    Returns
+    -------
+    masks : list of bool (height, width)
+        One a chromosome that is left, `mask` itself if there are none or one; together they are `mask`.
+    left : list of Part
+        The chromosomes that are left.
+    """
+    left = list(found)
+    while len(left) > 1:
+        masks = connected(_given(mask, left, width))
+        areas = [int(np.count_nonzero(one)) for one in masks]
+        least = int(np.argmin(areas))
+        if areas[least] >= LEAST_AREA * width**2:
+            return masks, left
+        del left[least]
+    return [mask], left
+
+
+def _given(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> list[NDArray[np.bool_]]:
+    distance = np.stack([edge_distance(one.axis) for one in found])
+    covers = np.stack([one.covered & mask for one in found])
+    count, labels = cv2.connectedComponents((covers.sum(axis=0) > 1).astype(np.uint8), connectivity=8)
+    for label in range(1, count):
+        here = labels == label
+        if 2.0 * float(edge_distance(~np.pad(here, 1)).max()) >= LEAST_OVERLAP * width:
+            continue
+        nearest = np.where(covers, distance, np.inf).argmin(axis=0)
+        for number in range(len(found)):
+            covers[number] &= ~here | (nearest == number)
+    open_pixels = mask & ~covers.any(axis=0)
+    nearest = distance.argmin(axis=0)
+    return [covers[number] | (open_pixels & (nearest == number)) for number in range(len(found))]
+
+
+def connected(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
+    """Each mask's largest component; its other ones go to the neighbour that they touch most, or stay."""
+    whole = []
+    scraps: list[tuple[int, NDArray[np.bool_]]] = []
+    for number, mask in enumerate(masks):
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+        largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else 0
+        whole.append(mask & (labels == largest))
+        scraps += [(number, labels == label) for label in range(1, count) if label != largest]
+    result = [one.copy() for one in whole]
+    for number, scrap in scraps:
+        rim = cv2.dilate(scrap.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        touch = [int(np.count_nonzero(rim & one)) for one in whole]
+        result[int(np.argmax(touch)) if max(touch) > 0 else number] |= scrap
+    return result

@@ -1,0 +1,128 @@
+"""Ring radius transform and relevance (paper section 4): wrappers that validate and allocate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from karyofast.errors import OptionError
+from karyofast.kernels import reference
+from karyofast.kernels.dispatch import Impl, use_fast
+
+
+def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto") -> NDArray[np.float64]:
+    """Ring radius of each pixel: exact Euclidean distance to its nearest edge pixel (paper eq. 5).
+
+    Parameters
+    ----------
+    edges : bool (height, width)
+        Where the edge pixels are; may be empty.
+    impl : {"auto", "reference", "fast"}
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    float64 (height, width)
+        Distance between pixel centres, px; infinite where there is no edge at all.
+
+    Raises
+    ------
+    TypeError
+        `edges` is not bool.
+    ValueError
+        `edges` has not two axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edge_distance(np.array([[True, False, False], [False, False, False]]))[1].round(3).tolist()
+    [1.0, 1.414, 2.236]
+    """
+    given: NDArray[Any] = np.asarray(edges)
+    if given.dtype != np.bool_:
+        raise TypeError(f"`edges` must be bool. Got: {given.dtype}. Compare it with a level first.")
+    if given.ndim != 2:
+        raise ValueError(f"`edges` must have two axes (height, width). Got: shape {given.shape}.")
+    if not use_fast(impl, "edge_distance"):
+        return reference.edge_distance(given)
+    from karyofast.kernels import jit
+
+    out = np.empty(given.shape, dtype=np.float64)
+    jit.edge_distance(np.ascontiguousarray(given), out)
+    return out
+
+
+def relevance(
+    points: ArrayLike,
+    gradients: ArrayLike,
+    seeds: ArrayLike,
+    weight: float = 0.4,
+    impl: Impl = "auto",
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The seed that each edge pixel belongs to, and how relevant it is (paper eq. 6).
+
+    ``relevance(p, s) = (1 - weight) / (1 + dist(p, s)) + weight * (div(p, s) + 1) / 2`` with `dist` the
+    Euclidean distance in px and `div` the cosine between the gradient at p and the direction from p to s;
+    the cosine is 0 where the gradient vanishes or p is s. Of equally relevant seeds the first is taken.
+
+    Parameters
+    ----------
+    points : float (n, 2)
+        Row, column of the edge pixels.
+    gradients : float (n, 2)
+        Gradient of the density at them (row, column); any length.
+    seeds : float (m, 2)
+        Row, column of the seeds.
+    weight : float
+        Lambda of eq. 6, 0..1.
+    impl : {"auto", "reference", "fast"}
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    best : int64 (n,)
+        Index of the most relevant seed, -1 where there is no seed.
+    value : float64 (n,)
+        Its relevance, 0 where there is no seed.
+
+    Raises
+    ------
+    OptionError
+        `weight` is not in 0..1.
+    ValueError
+        A shape is wrong, or a coordinate is not finite.
+
+    Examples
+    --------
+    >>> best, value = relevance([[0, 0]], [[0, 1]], [[0, 4], [0, -3]], weight=0.5)
+    >>> int(best[0]), round(float(value[0]), 3)
+    (0, 0.6)
+    """
+    if not 0.0 <= weight <= 1.0:
+        raise OptionError(f"`weight` must be in 0..1. Got: {weight!r}.")
+    where = _pairs(points, "points")
+    towards = _pairs(gradients, "gradients")
+    centres = _pairs(seeds, "seeds")
+    if len(where) != len(towards):
+        raise ValueError(f"`gradients` must have one row a point. Got: {len(towards)} for {len(where)} points.")
+    if not use_fast(impl, "relevance"):
+        return reference.relevance(where, towards, centres, float(weight))
+    from karyofast.kernels import jit
+
+    best = np.empty(len(where), dtype=np.int64)
+    value = np.empty(len(where), dtype=np.float64)
+    jit.relevance(where, towards, centres, float(weight), best, value)
+    return best, value
+
+
+def _pairs(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    given = np.ascontiguousarray(values, dtype=np.float64)
+    if given.size == 0:
+        return np.empty((0, 2), dtype=np.float64)
+    if given.ndim != 2 or given.shape[1] != 2:
+        raise ValueError(f"`{name}` must have shape (n, 2): row, column. Got: {given.shape}.")
+    if not np.isfinite(given).all():
+        raise ValueError(f"`{name}` must be finite. Got: NaN or infinity. Drop those rows first.")
+    return given

@@ -1,0 +1,290 @@
+"""Medial axis of a cluster: its ridge of the ring radius, cut into pieces, and which pieces go on into one another.
+
+The ridge is what is left when the pixels are taken away by rising ring radius as long as the shape stays
+connected as it was; so it runs over the local maxima of the radius. It is cut at the local extrema along the
+ridge: at the maxima where ridges meet (a crossing is broader than each chromosome) and at deep minima
+(necks, where two chromosomes only touch).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+TIP = 0.2
+"""Ring radius, in widths, below which the ridge has no end: corners and notches would each give it a branch."""
+
+SPUR = 0.6
+"""Widths by which a branch must stand out of the disc at its junction; forks of a blunt end give 0.2 to 0.5."""
+
+BRIDGE = 1.0
+"""Widths of ridge between two junctions up to which they are one crossing: two lines that cross share less."""
+
+NECK = 0.55
+"""Ring radius against that of both sides from which a minimum is a neck; a centromere keeps 0.7 of the width."""
+
+TURN = 50.0
+"""Degrees by which a chromosome may turn where several meet."""
+
+BEND = 100.0
+"""Degrees by which it may turn where only two pieces are left: one bent chromosome is likelier than two."""
+
+BEYOND = 0.75
+"""Widths by which a piece goes on past a junction that only had spurs: to the junction and a little further."""
+
+RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A stretch of the ridge without junction or neck.
+
+    Attributes
+    ----------
+    path : float64 (n, 2)
+        Row, column, neighbours next to one another.
+    radius : float64 (n,)
+        Ring radius along it, px.
+    ends : (int, int)
+        Number of the junction that the first and the last point lead to, -1 for none.
+    """
+
+    path: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    ends: tuple[int, int]
+
+    def outward(self, end: int, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The point at an end (0 or 1) and the unit direction in which the piece leaves there."""
+        path = self.path if end else self.path[::-1]
+        back = path[max(0, len(path) - 1 - max(2, int(reach)))]
+        step = path[-1] - back
+        return path[-1], step / max(float(np.hypot(*step)), 1e-9)
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two piece ends, each (piece, end), that are one chromosome."""
+
+    one: tuple[int, int]
+    other: tuple[int, int]
+
+
+def _simple_table() -> NDArray[np.bool_]:
+    """Whether taking a pixel away keeps the shape, for each of the 256 neighbourhoods (8-connected shape)."""
+    table = np.zeros(256, dtype=bool)
+    for code in range(256):
+        on = [bool(code >> bit & 1) for bit in range(8)]
+        crossings = 0
+        for bit in (0, 2, 4, 6):
+            crossings += (not on[bit]) and (on[bit + 1] or on[(bit + 2) % 8])
+        table[code] = crossings == 1
+    return table
+
+
+SIMPLE = _simple_table()
+
+
+def thin(domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+    """The ridge of `radius` in `domain`: one pixel broad, connected like `domain`.
+
+    Parameters
+    ----------
+    domain : bool (height, width)
+        Must not touch the border of its array.
+    radius : float64 (height, width)
+        Ring radius, px.
+    least : float
+        Ring radius from which an end of the ridge stays, px.
+
+    Returns
+    -------
+    bool (height, width)
+    """
+    left = np.pad(domain, 1)
+    heap = [(float(radius[row, col]), int(row), int(col)) for row, col in np.argwhere(domain)]
+    heapq.heapify(heap)
+    while heap:
+        value, row, col = heapq.heappop(heap)
+        if not left[row + 1, col + 1]:
+            continue
+        code = count = 0
+        for bit, (down, across) in enumerate(RING):
+            if left[row + 1 + down, col + 1 + across]:
+                code |= 1 << bit
+                count += 1
+        if not SIMPLE[code] or (count == 1 and value >= least):
+            continue
+        left[row + 1, col + 1] = False
+        # what stood in the way of a neighbour with a smaller radius may have gone
+        for down, across in RING:
+            if left[row + 1 + down, col + 1 + across] and radius[row + down, col + across] <= value:
+                heapq.heappush(heap, (float(radius[row + down, col + across]), row + down, col + across))
+    return left[1:-1, 1:-1]
+
+
+def cut(ridge: NDArray[np.bool_], radius: NDArray[np.float64], width: float) -> list[Piece]:
+    """The pieces of a ridge, without spurs.
+
+    Parameters
+    ----------
+    ridge : bool (height, width)
+    radius : float64 (height, width)
+    width : float
+        Typical width of a chromosome, px.
+    """
+    ones = np.pad(ridge, 1).astype(np.uint8)
+    around = cv2.filter2D(ones, cv2.CV_16S, np.ones((3, 3), np.float32))[1:-1, 1:-1] - 1
+    zones = np.zeros(ridge.shape, dtype=np.uint8)
+    for row, col in np.argwhere(ridge & (around >= 3)):
+        cv2.circle(zones, (int(col), int(row)), max(1, round(radius[row, col])), 1, cv2.FILLED)
+    while True:
+        found = _paths(ridge & (zones == 0), zones, radius)
+        bridges = [one for one in found if _is_bridge(one, width)]
+        if not bridges:
+            break
+        for one in bridges:
+            rows, cols = one.path.T.astype(int)
+            zones[rows, cols] = 1
+            ends = one.path[[0, -1]].astype(int)
+            cv2.line(zones, _xy(ends[0]), _xy(ends[1]), 1, 3)
+    kept = [one for one in found if not _is_spur(one, width)]
+    return [part for one in _extended(kept, radius, width) for part in _without_necks(one, width)]
+
+
+def _xy(point: NDArray[np.int64]) -> tuple[int, int]:
+    return int(point[1]), int(point[0])
+
+
+def _is_bridge(piece: Piece, width: float) -> bool:
+    first, last = piece.ends
+    return first >= 0 and last >= 0 and first != last and len(piece.path) < BRIDGE * width
+
+
+def _is_spur(piece: Piece, width: float) -> bool:
+    first, last = piece.ends
+    if first >= 0 and last >= 0:
+        return len(piece.path) < 0.25 * width  # a rest between two discs
+    if first < 0 and last < 0:
+        return False
+    tip = piece.radius[0] if first < 0 else piece.radius[-1]
+    return len(piece.path) + tip < SPUR * width
+
+
+def _extended(pieces: Sequence[Piece], radius: NDArray[np.float64], width: float) -> list[Piece]:
+    """Draw a piece on through a junction of which only spurs were the other branches: its end lies beyond."""
+    meeting = [end for piece in pieces for end in piece.ends]
+    found = []
+    for piece in pieces:
+        for end in (0, 1):
+            if piece.ends[end] < 0 or meeting.count(piece.ends[end]) > 1:
+                continue
+            tip, way = piece.outward(end, width)
+            steps = np.rint(tip + np.arange(1, int(BEYOND * width) + 1)[:, None] * way)
+            rows, cols = np.clip(steps.astype(int).T, 0, np.array(radius.shape)[:, None] - 1)
+            values = radius[rows, cols]
+            inside = int(np.argmin(np.append(values, 0.0) > 0))
+            steps, values = steps[:inside], values[:inside]
+            if end:
+                path, around = np.concatenate([piece.path, steps]), np.concatenate([piece.radius, values])
+                piece = Piece(path, around, (piece.ends[0], -1))
+            else:
+                path = np.concatenate([steps[::-1], piece.path])
+                piece = Piece(path, np.concatenate([values[::-1], piece.radius]), (-1, piece.ends[1]))
+        found.append(piece)
+    return found
+
+
+def _paths(rest: NDArray[np.bool_], zones: NDArray[np.uint8], radius: NDArray[np.float64]) -> list[Piece]:
+    """The connected parts of what is left of the ridge, as paths in order."""
+    _, zone_of = cv2.connectedComponents(zones, connectivity=8)
+    near = cv2.dilate(zone_of.astype(np.float32), np.ones((3, 3), np.uint8)).astype(int)
+    count, labels = cv2.connectedComponents(rest.astype(np.uint8), connectivity=8)
+    pieces = []
+    for label in range(1, count):
+        path = _in_order(np.argwhere(labels == label))
+        rows, cols = path.T
+        ends = [int(near[row, col]) - 1 for row, col in (path[0], path[-1])]
+        if len(path) == 1:
+            ends[1] = -1
+        pieces.append(Piece(path.astype(np.float64), radius[rows, cols], (ends[0], ends[1])))
+    return pieces
+
+
+def _in_order(points: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pixels of a simple path from one end to the other; of a ring from any of its pixels."""
+    there = {(int(row), int(col)) for row, col in points}
+
+    def neighbours(at: tuple[int, int]) -> list[tuple[int, int]]:
+        # side neighbours first, so that a step round a corner is not cut short
+        steps = (*RING[::2], *RING[1::2])
+        return [(at[0] + d, at[1] + a) for d, a in steps if (at[0] + d, at[1] + a) in there]
+
+    start = min(there, key=lambda at: (len(neighbours(at)), at))
+    path = [start]
+    there.discard(start)
+    while nexts := neighbours(path[-1]):
+        path.append(nexts[0])
+        there.discard(nexts[0])
+    return np.array(path, dtype=np.int64)
+
+
+def _without_necks(piece: Piece, width: float) -> list[Piece]:
+    """Cut a piece at its deepest neck, and what comes of it again."""
+    before = np.maximum.accumulate(piece.radius)
+    after = np.maximum.accumulate(piece.radius[::-1])[::-1]
+    share = piece.radius / np.maximum(np.minimum(before, after), 1e-9)
+    at = int(share.argmin())
+    # both sides must have a body: half a width of ridge at least
+    if share[at] >= NECK or min(at, len(share) - 1 - at) < 0.5 * width:
+        return [piece]
+    first = Piece(piece.path[:at], piece.radius[:at], (piece.ends[0], -1))
+    last = Piece(piece.path[at + 1 :], piece.radius[at + 1 :], (-1, piece.ends[1]))
+    return [*_without_necks(first, width), *_without_necks(last, width)]
+
+
+def links(pieces: Sequence[Piece], width: float) -> list[Link]:
+    """Which ends go on into one another at the junctions: the straightest pairs first.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+    width : float
+        Typical width of a chromosome, px.
+    """
+    meeting: dict[int, list[tuple[int, int]]] = {}
+    for number, piece in enumerate(pieces):
+        for end in (0, 1):
+            if piece.ends[end] >= 0:
+                meeting.setdefault(piece.ends[end], []).append((number, end))
+    found = []
+    for ends in meeting.values():
+        limit = BEND if len(ends) == 2 else TURN
+        pairs = [(turn(pieces, one, other, width), one, other) for one, other in combinations(ends, 2)]
+        taken: set[tuple[int, int]] = set()
+        for degrees, one, other in sorted(pairs):
+            if degrees <= limit and one not in taken and other not in taken:
+                taken |= {one, other}
+                found.append(Link(one, other))
+    return found
+
+
+def turn(pieces: Sequence[Piece], one: tuple[int, int], other: tuple[int, int], width: float) -> float:
+    """Degrees by which a chromosome that goes through two ends turns, on its way between them included."""
+    start, leaving = pieces[one[0]].outward(one[1], width)
+    stop, arriving = pieces[other[0]].outward(other[1], width)
+    way = stop - start
+    length = float(np.hypot(*way))
+    if length < 0.5 * width:
+        return _degrees(leaving, -arriving)
+    way = way / length
+    return max(_degrees(leaving, way), _degrees(way, -arriving), _degrees(leaving, -arriving))
+
+
+def _degrees(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(np.degrees(np.arccos(np.clip(one @ other, -1.0, 1.0))))

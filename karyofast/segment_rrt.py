@@ -1,0 +1,304 @@
+"""Separation by the ring radius transform (paper section 4, eq. 5 and 6; ``method="rrt"``), and the watershed baseline.
+
+A cluster is eroded and its edges are found (Canny). The ring radius of a pixel is its distance to the nearest edge
+pixel; its ridge is the medial axis (`karyofast.ridge`), the mean of each connected piece of it a seed. Each edge pixel
+goes to the seed that is most relevant to it, an ellipse is fitted to the edge pixels of each seed, and ellipses that
+are not whole are discarded. Beyond the paper, which draws one ellipse a chromosome: pieces that go on into one another
+along the medial axis are joined first, since chromosomes bend, and every pixel of the cluster is given to a chromosome.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast import ellipse, ridge
+from karyofast.config import SegmentOptions
+from karyofast.errors import OptionError
+from karyofast.kernels import edge_distance
+from karyofast.types import Box, Candidate, Chromosome, Metaphase
+
+MARGIN = 3
+"""Free pixels around a candidate: one of erosion, two for the gradient's window."""
+
+SOLID = 0.9
+"""Area over that of the convex hull from which a body has no bay: two that touch or cross leave one."""
+
+BROAD = 1.5
+"""Largest breadth, in widths, of what may be one chromosome; a right-angled crossing has 1.4 but also bays."""
+
+CANNY = (0.2, 0.5)
+"""Canny's thresholds as steps in grey level, shares of the cluster's median density: weak and strong outline."""
+
+SEAM = 0.6
+"""Density against the cluster's median under which an edge inside it is a gap between two chromosomes."""
+
+SEAM_LENGTH = 1.3
+"""Widths that a seam is long at least: a pale band crosses one width, a gap runs between chromosomes."""
+
+OPEN_END = 0.5
+"""Widths by which a seam may stop short of the outline, where smoothing has filled it; less than a chromosome."""
+
+RISE = 0.15
+"""Height of a maximum of the distance over its saddle, share of the highest, for a marker of its own (watershed)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A candidate on a canvas with a margin, and what the transform makes of it.
+
+    Attributes
+    ----------
+    mask : bool (height, width)
+        The candidate.
+    edges : bool (height, width)
+    gradients : float64 (height, width, 2)
+        Of the eroded density: points into the chromosome.
+    radius : float64 (height, width)
+        Ring radius of the eroded candidate, 0 outside of it, px.
+    domain : bool (height, width)
+        The eroded candidate without its seams.
+    """
+
+    mask: NDArray[np.bool_]
+    edges: NDArray[np.bool_]
+    gradients: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    domain: NDArray[np.bool_]
+
+
+def is_single(candidate: Candidate, typical_width: float) -> bool:
+    """Whether a candidate is one chromosome, by its outline.
+
+    It is when it is no broader than `BROAD` widths and either has no bay (`SOLID`) or its medial axis is one line:
+    no junction whose branches go on into one another twice, and no neck.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    typical_width : float
+        Typical width of the cell's chromosomes, px.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    OptionError
+        `typical_width` is not positive.
+    """
+    _check_width(typical_width)
+    mask = np.pad(candidate.mask, MARGIN)
+    depth = edge_distance(~mask)
+    if 2.0 * float(depth.max()) > BROAD * typical_width:
+        return False
+    if _solidity(mask) >= SOLID:
+        return True
+    shape = _from_outline(mask)
+    pieces = ridge.cut(_ridge(shape, typical_width), shape.radius, typical_width)
+    return len(ellipse.groups(pieces, ridge.links(pieces, typical_width))) < 2
+
+
+def separate(
+    metaphase: Metaphase, candidate: Candidate, options: SegmentOptions, typical_width: float
+) -> list[Chromosome]:
+    """Separate one candidate by the paper's chain.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidate : Candidate
+    options : SegmentOptions
+        ``relevance_weight``: lambda of eq. 6.
+    typical_width : float
+        Typical width of the cell's chromosomes, px (`segment_axis.typical_width`).
+
+    Returns
+    -------
+    list of Chromosome
+        Their masks together are the candidate's; an overlap belongs to every chromosome that covers it. What is one
+        chromosome passes as it is, so does what gives no whole ellipse or stays too broad, with the flag "cluster".
+
+    Raises
+    ------
+    OptionError
+        `typical_width` is not positive.
+    """
+    _check_width(typical_width)
+    if is_single(candidate, typical_width):
+        return [Chromosome(candidate.box, candidate.mask)]
+    shape = _from_density(metaphase, candidate, typical_width)
+    pieces = ridge.cut(_ridge(shape, typical_width), shape.radius, typical_width)
+    points = np.argwhere(shape.edges)
+    gradients = shape.gradients[points[:, 0], points[:, 1]]
+    contours = ellipse.Contours(shape.mask, points.astype(np.float64), gradients)
+    parts = ellipse.parts(contours, pieces, options.relevance_weight, typical_width)
+    masks, parts = ellipse.divide(shape.mask, parts, typical_width)
+    if len(masks) < 2:
+        depth = edge_distance(~shape.mask)
+        unclear = not parts or 2.0 * float(depth.max()) > BROAD * typical_width
+        return [
+            Chromosome(candidate.box, candidate.mask, 0.3 if unclear else 0.7, flags=("cluster",) if unclear else ())
+        ]
+    return _chromosomes(masks, [one.covered for one in parts], candidate.box)
+
+
+def watershed(metaphase: Metaphase, candidate: Candidate) -> list[Chromosome]:
+    """Separate one candidate by a watershed of its distance to the background: the baseline, blind to crossings.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+        Unused: the watershed sees the outline only.
+    candidate : Candidate
+
+    Returns
+    -------
+    list of Chromosome
+        Disjoint; together the candidate's mask.
+    """
+    del metaphase
+    mask = np.pad(candidate.mask, MARGIN)
+    depth = edge_distance(~mask).astype(np.float32)
+    rise = np.float32(max(RISE * float(depth.max()), 0.5))
+    above = depth - _reconstruct(depth - rise, depth)
+    count, markers = cv2.connectedComponents((above > 0.01 * rise).astype(np.uint8), connectivity=8)
+    high = [dome for dome in range(1, count) if float(above[markers == dome].max()) > 0.99 * rise]  # but for rounding
+    if len(high) < 2:
+        return [Chromosome(candidate.box, candidate.mask)]
+    basins = _flooded(np.where(np.isin(markers, high), markers, 0), depth)
+    masks = [basins == dome for dome in high]
+    return _chromosomes(masks, masks, candidate.box)
+
+
+def _check_width(typical_width: float) -> None:
+    if not typical_width > 0:
+        raise OptionError(
+            f"`typical_width` must be positive, px. Got: {typical_width!r}. Take segment_axis.typical_width."
+        )
+
+
+def _solidity(mask: NDArray[np.bool_]) -> float:
+    hull = cv2.convexHull(np.argwhere(mask).astype(np.int32))
+    # the hull joins pixel centres: half its rim is missing from its area
+    return float(np.count_nonzero(mask) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
+
+
+def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask without its rim; as it is where nothing would be left."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    eroded = cv2.erode(mask.astype(np.uint8), cross).astype(bool)
+    return eroded if eroded.any() else mask
+
+
+def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return mask & ~cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+
+
+def _from_outline(mask: NDArray[np.bool_]) -> Shape:
+    """A shape whose edges are its outline alone."""
+    eroded = _eroded(mask)
+    edges = _outline(eroded)
+    # outside is at least one away from inside, also where a shape is one pixel broad
+    radius = np.where(eroded, edge_distance(edges) + 1.0, 0.0)
+    return Shape(mask, edges, np.zeros((*mask.shape, 2)), radius, eroded)
+
+
+def _from_density(metaphase: Metaphase, candidate: Candidate, width: float) -> Shape:
+    """Erosion, Canny and ring radius of a candidate.
+
+    Canny's outline has gaps where a pale band reaches the rim; the outline of the eroded candidate closes them, or the
+    ring radius would leak. Of Canny's edges inside only seams count: a band's rim is no border of a chromosome.
+    """
+    mask = np.pad(candidate.mask, MARGIN)
+    eroded = _eroded(mask)
+    density = np.pad(metaphase.density[candidate.box.slices], MARGIN)
+    grey = cv2.erode(np.where(mask, density, 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+    level = max(float(np.median(density[mask])), 1.0)
+    smooth = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.06 * width))
+    # Sobel's 3 x 3 answers 4 times a step
+    weak, strong = (4.0 * share * level for share in CANNY)
+    found = cv2.Canny(smooth, weak, strong, L2gradient=True).astype(bool) & eroded
+    outline = _outline(eroded)
+    seams = _seams(found & (smooth < SEAM * level), outline, width)
+    edges = outline | (found & (edge_distance(outline) <= 1.5)) | seams
+    down = cv2.Sobel(smooth, cv2.CV_64F, 0, 1)
+    across = cv2.Sobel(smooth, cv2.CV_64F, 1, 0)
+    radius = np.where(eroded, edge_distance(outline | seams) + 1.0, 0.0)
+    return Shape(mask, edges, np.stack([down, across], axis=-1), radius, eroded & ~_gap(seams, eroded, width))
+
+
+def _seams(edges: NDArray[np.bool_], outline: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
+    """Long pale edges inside a cluster that reach its outline: gaps between chromosomes side by side."""
+    inner = edges & ~outline
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(inner.astype(np.uint8), connectivity=8)
+    near = cv2.dilate(outline.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    seams = np.zeros(edges.shape, dtype=bool)
+    for label in range(1, count):
+        length = np.hypot(stats[label, cv2.CC_STAT_WIDTH], stats[label, cv2.CC_STAT_HEIGHT])
+        here = labels == label
+        if length >= SEAM_LENGTH * width and bool((here & near).any()):
+            seams |= here
+    return seams
+
+
+def _gap(seams: NDArray[np.bool_], eroded: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
+    """Seams, broad enough that no diagonal step crosses them, and drawn out to the outline."""
+    if not seams.any():
+        return seams
+    gap = cv2.dilate(seams.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))).astype(bool)
+    size = 2 * max(1, round(0.5 * OPEN_END * width)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    closed = cv2.morphologyEx((gap | ~eroded).astype(np.uint8), cv2.MORPH_CLOSE, disc).astype(bool)
+    return gap | (closed & eroded & (edge_distance(seams) <= OPEN_END * width))
+
+
+def _ridge(shape: Shape, width: float) -> NDArray[np.bool_]:
+    return ridge.thin(shape.domain, shape.radius, ridge.TIP * width)
+
+
+def _reconstruct(seed: NDArray[np.float32], bound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Morphological reconstruction by dilation of `seed` under `bound`."""
+    kernel = np.ones((3, 3), np.uint8)
+    while True:
+        grown = np.minimum(cv2.dilate(seed, kernel), bound).astype(np.float32)
+        if np.array_equal(grown, seed):
+            return grown
+        seed = grown
+
+
+def _chromosomes(masks: Sequence[NDArray[np.bool_]], sure: Sequence[NDArray[np.bool_]], box: Box) -> list[Chromosome]:
+    """Masks on the canvas as chromosomes; the score is the share of each that is `sure`."""
+    count = np.sum(np.stack(masks), axis=0)
+    found = []
+    for mask, certain in zip(masks, sure, strict=True):
+        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        top, left, bottom, right = int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+        tight = Box(box.top + top - MARGIN, box.left + left - MARGIN, bottom - top, right - left)
+        score = float(np.count_nonzero(mask & certain) / np.count_nonzero(mask))
+        flag = "overlap" if bool((count[mask] > 1).any()) else "touching"
+        found.append(Chromosome(tight, mask[top:bottom, left:right], score, flags=(flag,)))
+    return found
+
+
+def _flooded(markers: NDArray[np.int32], depth: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Grow the markers over all pixels with a depth, the deepest neighbours first."""
+    basins = markers.copy()
+    order = itertools.count()  # of pixels equally deep the one reached first
+    heap = [(-float(depth[at]), next(order), at) for at in zip(*np.nonzero(markers), strict=True)]
+    heapq.heapify(heap)
+    while heap:
+        _, _, (row, col) = heapq.heappop(heap)
+        for down, across in ridge.RING:
+            at = (row + down, col + across)
+            if depth[at] > 0 and basins[at] == 0:
+                basins[at] = basins[row, col]
+                heapq.heappush(heap, (-float(depth[at]), next(order), at))
+    return basins

@@ -1,0 +1,226 @@
+import cv2
+import numpy as np
+import pytest
+
+from karyofast import ridge
+from karyofast.config import SegmentOptions
+from karyofast.errors import OptionError
+from karyofast.kernels import edge_distance, relevance
+from karyofast.segment import segment
+from karyofast.segment_axis import typical_width
+from karyofast.segment_rrt import is_single, separate, watershed
+from karyofast.types import Box, Candidate, Metaphase
+
+WIDTH = 14.0
+SHAPE = (160, 160)
+RRT = SegmentOptions(method="rrt")
+
+
+def ellipse(row, col, half_length, half_width, degrees=0.0):
+    """An upright ellipse, turned clockwise."""
+    canvas = np.zeros(SHAPE, np.uint8)
+    cv2.ellipse(canvas, (col, row), (half_length, half_width), 90 + degrees, 0, 360, 1, cv2.FILLED)
+    return canvas.astype(bool)
+
+
+def line(*points, width=WIDTH):
+    """A chromosome through points (row, column), with round ends."""
+    canvas = np.zeros(SHAPE, np.uint8)
+    xy = np.array(points)[:, ::-1].reshape(-1, 1, 2)
+    cv2.polylines(canvas, [xy.astype(np.int32)], False, 1, round(width))
+    return canvas.astype(bool)
+
+
+def arc(radius, start, stop, centre=(80, 80)):
+    angle = np.radians(np.linspace(start, stop, 60))
+    return line(*np.stack([centre[0] + radius * np.sin(angle), centre[1] + radius * np.cos(angle)], axis=1))
+
+
+def cell(*masks, gap=None):
+    """A metaphase with one cluster, and the cluster as a candidate."""
+    union = np.any(masks, axis=0)
+    density = np.where(union, 150, 0).astype(np.uint8)
+    if gap is not None:
+        density[gap & union] = 40
+    rows, cols = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
+    box = Box(int(rows[0]), int(cols[0]), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
+    return Metaphase(255 - density, density, "dark"), Candidate(box, union[box.slices])
+
+
+def iou(one, mask):
+    full = one.full_mask(mask.shape)
+    return np.count_nonzero(full & mask) / np.count_nonzero(full | mask)
+
+
+def assert_nothing_lost(found, candidate, shape=SHAPE):
+    together = np.any([one.full_mask(shape) for one in found], axis=0)
+    assert np.array_equal(together, candidate.full_mask(shape))
+
+
+def assert_matched(found, masks, least):
+    assert len(found) == len(masks)
+    for mask in masks:
+        assert max(iou(one, mask) for one in found) > least
+
+
+def test_two_ellipses_end_to_end_are_parted_at_their_neck():
+    upper, lower = ellipse(50, 80, 26, 8), ellipse(100, 80, 26, 8)
+    metaphase, candidate = cell(upper, lower)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [upper, lower], 0.9)
+    assert_nothing_lost(found, candidate)
+    first = min(found, key=lambda one: one.box.top)
+    assert abs(first.box.top + first.box.height - 75) <= 3
+    assert all(one.flags == ("touching",) for one in found)
+
+
+def test_an_end_that_touches_a_side_is_parted_from_it():
+    upright, across = line((30, 60), (120, 60)), line((75, 73), (75, 130))
+    metaphase, candidate = cell(upright, across)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [upright, across], 0.75)
+    assert_nothing_lost(found, candidate)
+
+
+def test_two_side_by_side_are_parted_along_the_pale_gap_between_them():
+    left, right = line((30, 60), (120, 60)), line((30, 74), (120, 74))
+    metaphase, candidate = cell(left, right, gap=line((10, 67), (150, 67), width=2))
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [left, right], 0.8)
+    assert_nothing_lost(found, candidate)
+
+
+@pytest.mark.parametrize("angle", [90, 60])
+def test_a_crossing_belongs_to_both(angle):
+    upright = line((30, 80), (130, 80))
+    away = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))]) * 50
+    slanting = line(80 - away, 80 + away)
+    metaphase, candidate = cell(upright, slanting)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [upright, slanting], 0.8)
+    assert_nothing_lost(found, candidate)
+    shared = found[0].full_mask(SHAPE) & found[1].full_mask(SHAPE)
+    truth = upright & slanting
+    assert np.count_nonzero(shared & truth) / np.count_nonzero(shared | truth) > 0.5
+    assert all(one.flags == ("overlap",) for one in found)
+
+
+@pytest.mark.parametrize("mask", [arc(40, 0, 180), arc(30, 20, 250), line((40, 40), (80, 80), (80, 120))])
+def test_a_bent_chromosome_stays_one(mask):
+    metaphase, candidate = cell(mask)
+    assert is_single(candidate, WIDTH)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert len(found) == 1
+    assert np.array_equal(found[0].mask, candidate.mask)
+    assert found[0].flags == ()
+
+
+def test_a_pale_band_across_a_chromosome_does_not_cut_it():
+    mask = line((30, 80), (130, 80))
+    metaphase, candidate = cell(mask, gap=line((80, 60), (80, 100), width=4))
+    assert len(separate(metaphase, candidate, RRT, WIDTH)) == 1
+
+
+def test_a_crossing_is_not_single():
+    _, candidate = cell(line((30, 80), (130, 80)), line((80, 30), (80, 130)))
+    assert not is_single(candidate, WIDTH)
+
+
+def test_what_gives_no_chromosome_passes_unchanged_as_a_cluster():
+    metaphase, candidate = cell(ellipse(80, 80, 40, 40))
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert len(found) == 1
+    assert np.array_equal(found[0].mask, candidate.mask)
+    assert found[0].flags == ("cluster",)
+
+
+def test_a_single_pixel_passes():
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[5, 5] = True
+    metaphase, candidate = cell(mask)
+    assert len(separate(metaphase, candidate, RRT, WIDTH)) == 1
+    assert len(watershed(metaphase, candidate)) == 1
+
+
+def test_watershed_parts_two_ellipses_and_loses_nothing():
+    upper, lower = ellipse(50, 80, 26, 8), ellipse(100, 80, 26, 8)
+    metaphase, candidate = cell(upper, lower)
+    found = watershed(metaphase, candidate)
+    assert_matched(found, [upper, lower], 0.85)
+    assert_nothing_lost(found, candidate)
+    assert sum(one.area for one in found) == candidate.area
+
+
+@pytest.mark.parametrize("method", ["rrt", "watershed"])
+def test_segment_selects_the_method_and_numbers_the_candidates(method):
+    metaphase, cluster = cell(ellipse(50, 80, 26, 8), ellipse(100, 80, 26, 8))
+    _, single = cell(line((40, 20), (110, 20)))
+    found = segment(metaphase, [single, cluster], SegmentOptions(method=method))
+    assert [one.candidate for one in found] == [0, 1, 1]
+
+
+def test_a_width_that_is_not_positive_is_refused():
+    metaphase, candidate = cell(line((30, 80), (130, 80)))
+    with pytest.raises(OptionError, match="typical_width"):
+        separate(metaphase, candidate, RRT, 0.0)
+
+
+@pytest.mark.parametrize("impl", ["reference", "fast"])
+def test_relevance_by_hand(impl):
+    # distances 3 and 4; cosines 1 and 0: (1-l)/(1+d) + l(c+1)/2 with l = 0.4
+    best, value = relevance([[0, 0]], [[0, 2]], [[0, 3], [4, 0]], 0.4, impl)
+    assert best.tolist() == [0]
+    assert value == pytest.approx([0.6 / 4 + 0.4])
+    # gradient away from the near seed and towards the far one
+    best, value = relevance([[0, 0]], [[0, -1]], [[0, 3], [0, -9]], 0.4, impl)
+    assert best.tolist() == [1]
+    assert value == pytest.approx([0.6 / 10 + 0.4])
+    # a seed on the point, and no gradient: cosine 0
+    best, value = relevance([[1, 1]], [[0, 0]], [[1, 1]], 0.4, impl)
+    assert value == pytest.approx([0.6 + 0.2])
+    # a tie goes to the first; no seed gives -1
+    assert relevance([[0, 0]], [[0, 0]], [[0, 2], [2, 0], [0, -2]], 0.4, impl)[0].tolist() == [0]
+    assert relevance([[0, 0]], [[1, 0]], [], 0.4, impl)[0].tolist() == [-1]
+
+
+@pytest.mark.parametrize("impl", ["reference", "fast"])
+def test_edge_distance_by_hand(impl):
+    edges = np.zeros((4, 5), dtype=bool)
+    edges[0, 0] = edges[3, 4] = True
+    distance = edge_distance(edges, impl)
+    assert distance[0, 0] == 0.0
+    assert distance[1, 2] == pytest.approx(np.sqrt(5))
+    assert distance[3, 3] == 1.0
+    assert np.isinf(edge_distance(np.zeros((2, 3), dtype=bool), impl)).all()
+
+
+def test_the_ridge_is_one_pixel_broad_and_keeps_the_shape_connected():
+    mask = line((30, 80), (130, 80)) | line((80, 30), (80, 130))
+    radius = edge_distance(~mask)
+    thinned = ridge.thin(mask, radius, ridge.TIP * WIDTH)
+    assert (thinned <= mask).all()
+    assert cv2.connectedComponents(thinned.astype(np.uint8), connectivity=8)[0] == 2
+    blocks = thinned[1:, 1:] & thinned[:-1, 1:] & thinned[1:, :-1] & thinned[:-1, :-1]
+    assert np.count_nonzero(blocks) <= 1
+    assert len(ridge.cut(thinned, radius, WIDTH)) == 4
+
+
+def test_a_real_metaphase_loses_nothing_and_parts_clusters(data_dir):
+    picture = sorted((data_dir / "gband" / "unlabelled").glob("*.jpg"))[0]
+    density = 255 - cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE)
+    metaphase = Metaphase(255 - density, density, "dark")
+    _, dark = cv2.threshold(density, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
+    candidates = []
+    for number in range(1, count):
+        left, top, width, height, area = (int(value) for value in stats[number])
+        if 100 <= area <= 8000:
+            inner = labels[top : top + height, left : left + width] == number
+            candidates.append(Candidate(Box(top, left, height, width), inner))
+    typical = typical_width(candidates)
+    clusters = [one for one in candidates if not is_single(one, typical)]
+    assert clusters
+    pieces = [separate(metaphase, one, RRT, typical) for one in clusters]
+    for candidate, found in zip(clusters, pieces, strict=True):
+        assert_nothing_lost(found, candidate, density.shape)
+    assert max(len(found) for found in pieces) > 1
