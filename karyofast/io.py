@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -110,9 +110,7 @@ def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
     for one in inputs:
         path = Path(one)
         if path.is_dir():
-            files = sorted(
-                file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
-            )
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
             if not files:
                 raise ImageError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)}).")
         elif path.exists():
@@ -144,7 +142,7 @@ def write_text(path: Path, text: str) -> None:
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write an image, grey (height, width) or RGB (height, width, 3), as PNG, as `write_bytes` does."""
     ordered = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-    done, data = cv2.imencode(".png", ordered)
+    done, data = cv2.imencode(".png", ordered) if image.size else (False, None)
     if not done:
         raise ImageError(f"{path}: an image of shape {image.shape} cannot be encoded as PNG.")
     write_bytes(path, data.tobytes())
@@ -160,27 +158,30 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     if not data:
         raise ImageError("is an empty file.")
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _read_tiff(path)
+        return _read_tiff(path, data)
     _refuse_large(_header_size(data))
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    array = _decoded(data)
     if array is None:
         raise ImageError("is no picture that can be decoded (TIFF, PNG, JPEG, BMP), or a broken one.")
     return array, ()
 
 
-def _read_tiff(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def _decoded(data: bytes) -> NDArray[np.generic] | None:
+    """What OpenCV makes of a file's bytes; None where it makes nothing."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # raised for headers that tell of more pixels than OpenCV takes
+        return None
+
+
+def _read_tiff(path: Path, data: bytes) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages[0]
             _refuse_large((page.shape[0], page.shape[1]) if len(page.shape) > 1 else None)
-            array = page.asarray()
-            # a stack of planes of one colour picture counts as colour
-            if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (1, 3, 4):
-                array = np.moveaxis(array, 0, 2)
-            if getattr(page, "photometric", None) == tifffile.PHOTOMETRIC.MINISWHITE:
-                array = np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else -array
+            array = _page(page, data)
             pages = len(file.pages)
     except ImageError:
         raise
@@ -198,6 +199,36 @@ def _read_tiff(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
         _log.warning("%s: has %d pages; the first is read.", path, pages)
         return array, ("multi-page",)
     return array, ()
+
+
+def _page(page: Any, data: bytes) -> NDArray[np.generic]:
+    """The pixels of the first page of a TIFF file, given as tifffile has read its head, and the file's bytes."""
+    import tifffile
+
+    plain = (
+        tifffile.COMPRESSION.NONE,
+        tifffile.COMPRESSION.DEFLATE,
+        tifffile.COMPRESSION.ADOBE_DEFLATE,
+    )
+    if page.compression not in plain or page.predictor == tifffile.PREDICTOR.FLOATINGPOINT:
+        # tifffile decodes LZW, JPEG and the like only beside imagecodecs; OpenCV brings libtiff
+        decoded = _decoded(data)
+        if decoded is None:
+            raise ImageError(
+                f"is a broken TIFF file, or its compression ({tifffile.COMPRESSION(page.compression).name}) "
+                "cannot be decoded. Save it without compression, or with LZW."
+            )
+        return decoded
+    array: NDArray[np.generic] = page.asarray()
+    # a stack of planes of one colour picture counts as colour
+    if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (1, 3, 4):
+        array = np.moveaxis(array, 0, 2)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        return np.asarray(np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else -array)
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        # a TIFF's palette has 16 bit a colour
+        return np.moveaxis((page.colormap >> 8).astype(np.uint8)[:, array], 0, 2)
+    return array
 
 
 def _header_size(data: bytes) -> tuple[int, int] | None:
@@ -236,9 +267,7 @@ def _one_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
         colours = array[..., : 1 if array.shape[2] < 3 else 3]
         array = colours[..., 0] if colours.shape[2] == 1 else _average(colours)
     if array.ndim != 2:
-        raise ImageError(
-            f"must be an image of (height, width[, channels]). Got: an array of shape {array.shape}."
-        )
+        raise ImageError(f"must be an image of (height, width[, channels]). Got: an array of shape {array.shape}.")
     if array.size == 0:
         raise ImageError(f"must have pixels. Got: an image of {array.shape[1]} x {array.shape[0]}.")
     _refuse_large((array.shape[0], array.shape[1]))
@@ -267,9 +296,7 @@ def _eight_bit(array: NDArray[np.generic]) -> NDArray[np.uint8]:
         low, high = float(values.min()), float(values.max())
     if high <= low:
         return np.full(array.shape, 128, dtype=np.uint8)
-    scaled: NDArray[np.uint8] = np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(
-        np.uint8
-    )
+    scaled: NDArray[np.uint8] = np.clip(np.rint((values - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8)
     return scaled
 
 

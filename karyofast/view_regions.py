@@ -49,5 +49,5 @@ def outlines(metaphase: Metaphase, regions: Sequence[Region]) -> NDArray[np.uint
         scaled = [((contour + origin) * zoom - 0.5) * 2**_SUBPIXEL_BITS for contour in contours]
         lines = [np.rint(line).astype(np.int32) for line in scaled]
         colour = class_colour(number % len(CLASSES))
-        cv2.polylines(picture, lines, True, colour, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.polylines(picture, lines, True, colour, 2, cv2.LINE_AA, _SUBPIXEL_BITS)
     return picture
