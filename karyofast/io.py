@@ -71,8 +71,8 @@ def metaphase_from_array(
     Parameters
     ----------
     array : (height, width) or (height, width, 1..4)
-        bool, integer or float. Colour (RGB or BGR alike) is averaged, an alpha channel is left out. 16 bit, wider integers and
-        floats are scaled to 8 bit from their 0.1 to 99.9 percentile.
+        bool, integer or float. Colour (RGB or BGR alike) is averaged, an alpha channel is left out. 16 bit, wider
+        integers and floats are scaled to 8 bit from their 0.1 to 99.9 percentile.
     name : str
     polarity : {"auto", "dark", "bright"}
     flags : sequence of str
@@ -98,8 +98,8 @@ def metaphase_from_array(
 def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
     """The picture files that files, folders and globs name.
 
-    Folders give the pictures directly in them; globs may hold ``**``. Sorted within each input, doubles left out. A file is taken
-    whatever its suffix.
+    Folders give the pictures directly in them; globs may hold ``**``. Sorted within each input, doubles left out.
+    A file is taken whatever its suffix.
 
     Raises
     ------
@@ -142,10 +142,9 @@ def write_text(path: Path, text: str) -> None:
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write an image, grey (height, width) or RGB (height, width, 3), as PNG, as `write_bytes` does."""
     ordered = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-    done, data = cv2.imencode(".png", ordered) if image.size else (False, None)
-    if not done:
+    if image.size == 0 or not (encoded := cv2.imencode(".png", ordered))[0]:
         raise ImageError(f"{path}: an image of shape {image.shape} cannot be encoded as PNG.")
-    write_bytes(path, data.tobytes())
+    write_bytes(path, encoded[1].tobytes())
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
@@ -224,11 +223,16 @@ def _page(page: Any, data: bytes) -> NDArray[np.generic]:
     if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (1, 3, 4):
         array = np.moveaxis(array, 0, 2)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        return np.asarray(np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else -array)
+        return _turned(array)
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         # a TIFF's palette has 16 bit a colour
         return np.moveaxis((page.colormap >> 8).astype(np.uint8)[:, array], 0, 2)
     return array
+
+
+def _turned(array: NDArray[Any]) -> NDArray[Any]:
+    """White for black and the reverse."""
+    return np.asarray(np.invert(array) if array.dtype.kind in "ub" else -array)
 
 
 def _header_size(data: bytes) -> tuple[int, int] | None:
@@ -258,7 +262,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 def _refuse_large(size: tuple[int, int] | None) -> None:
     if size is not None and size[0] * size[1] > MAX_PIXELS:
         raise ImageError(
-            f"has {size[1]} x {size[0]} pixels, more than {MAX_PIXELS} in all. Cut the field of the metaphase out of it."
+            f"has {size[1]} x {size[0]} pixels, more than {MAX_PIXELS} in all. Cut the field of the metaphase out."
         )
 
 
@@ -278,7 +282,7 @@ def _average(colours: NDArray[np.generic]) -> NDArray[np.generic]:
     if colours.dtype.kind not in "buif":
         raise ImageError(f"must hold numbers. Got: {colours.dtype}.")
     mean = colours.astype(np.float32).mean(axis=2)
-    return np.rint(mean).astype(colours.dtype) if colours.dtype.kind == "u" else mean
+    return np.asarray(np.rint(mean).astype(colours.dtype) if colours.dtype.kind == "u" else mean)
 
 
 def _eight_bit(array: NDArray[np.generic]) -> NDArray[np.uint8]:
