@@ -38,8 +38,8 @@ FAINTEST = 0.3
 """Mean height over the cell's typical one: fainter is debris or out of focus."""
 LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
-LINK = (3.0, 2.0, 1.7)
-"""One cell: a gap of at most 3 W and heights within a factor 2 link candidates; strangers are 1.7 times brighter."""
+LINK = (3.0, 1.6)
+"""One cell: a gap of at most 3 W and heights within this factor link two candidates."""
 BASELINE_AREA = 64
 """Smallest component of the baselines, px: below it is grain at every magnification at hand."""
 
@@ -118,7 +118,8 @@ def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> list[Candid
     coarse = measured.outermost(0.5)
     coarse = coarse[sized[coarse]]
     typical = detect_regions.typical_height(area[coarse], measured.height[coarse])
-    fraction = detect_regions.visible_fraction(measured, sized & (measured.height >= FAINTEST * typical))
+    cut = bool(np.median(density) <= detect_regions.CUT_TO_BLACK)
+    fraction = detect_regions.visible_fraction(measured, sized & (measured.height >= FAINTEST * typical), cut)
     found = _Found(flat, measured, measured.outermost(fraction))
     if options.filter_geometry:
         found = found.only(_sound_shape(found))
@@ -215,26 +216,22 @@ def _sound_intensity(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.bo
 
 
 def _strangers(found: _Found) -> NDArray[np.bool_]:
-    """Candidates of another cell: not linked to the main group, and cut by the picture's rim or far brighter."""
+    """Candidates of another cell: in a group that is not linked to the main one and is cut by the picture's rim."""
     tree, regions, height = found.measured.tree, found.regions, found.height
     count = len(regions)
     if count < 2:
         return np.zeros(count, dtype=bool)
     first, second, gap = _neighbours(tree.shape, [tree.pixels(int(region)) for region in regions])
-    reach, ratio, brighter = LINK
+    reach, ratio = LINK
     linked = (gap <= reach * found.flat.width) & (np.abs(np.log(height[first] / height[second])) <= np.log(ratio))
     graph = coo_matrix((np.ones(linked.sum()), (first[linked], second[linked])), shape=(count, count))
     groups, group = connected_components(graph, directed=False)
     main = np.argmax(np.bincount(group, tree.area[regions]))
     box = tree.box[regions]
     cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
-    usual = np.median(height[group == main])
-    strange = np.zeros(count, dtype=bool)
-    for other in range(groups):
-        inside = group == other
-        if other != main:
-            strange[inside] = cut[inside].any() or np.median(height[inside]) > brighter * usual
-    return strange
+    rimmed = np.bincount(group[cut], minlength=groups) > 0
+    rimmed[main] = False
+    return np.asarray(rimmed[group])
 
 
 def _neighbours(
@@ -280,6 +277,8 @@ def _thresholded(density: NDArray[np.uint8], options: DetectOptions) -> list[Can
 
 def _mser(density: NDArray[np.uint8]) -> list[Candidate]:
     """Baseline: maximally stable regions (eq. 3), the largest of each nested chain."""
+    if min(density.shape) < 3:  # OpenCV refuses these
+        return []
     mser = cv2.MSER_create(delta=5, min_area=BASELINE_AREA, max_area=int(AREA_LIMITS[1] * density.size))
     mser.setPass2Only(True)  # bright on dark only
     points, _ = mser.detectRegions(density)

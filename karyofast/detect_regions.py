@@ -26,8 +26,12 @@ OPENING = 3.0
 """Diameter of the opening in measured widths: a chromosome, and two side by side, are narrower; nuclei are wider."""
 FRACTIONS = np.arange(0.30, 0.801, 0.05)
 """Fractions of the mean height at which the steepest rim is looked for."""
-VISIBLE = 0.72
+VISIBLE = 0.8
 """Visible edge over steepest rim: the eye sets the edge further out (chosen on mfish slides, tune half)."""
+VISIBLE_CUT = 0.6
+"""The same where the background was cut to black: the foot of every edge went with it (chosen on the same half)."""
+CUT_TO_BLACK = 1.0
+"""Median density, grey levels, up to which a picture counts as cut: no camera's background is that even."""
 VISIBLE_LIMITS = (0.25, 0.60)
 """Bounds of the fraction: below them is glow, above them bands fall apart."""
 LEVELS = 60000
@@ -108,10 +112,10 @@ def measure(flat: Flattened, connectivity: int, smallest: float) -> Measured:
     return Measured(tree, index, height, level, above, rim)
 
 
-def visible_fraction(measured: Measured, sharp: NDArray[np.bool_]) -> float:
+def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) -> float:
     """Fraction of the mean height at which the edges of this picture are seen, from where its rims are steepest.
 
-    `sharp` says which regions of `measured` may take part.
+    `sharp` says which regions of `measured` may take part, `cut` whether the background was cut to black.
     """
     steepness = np.zeros(len(FRACTIONS))
     for place, fraction in enumerate(FRACTIONS):
@@ -126,7 +130,7 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_]) -> float:
         bend = before - 2 * at + after
         if bend < 0:
             steepest += 0.5 * float(FRACTIONS[1] - FRACTIONS[0]) * float((before - after) / bend)
-    return float(np.clip(VISIBLE * steepest, *VISIBLE_LIMITS))
+    return float(np.clip((VISIBLE_CUT if cut else VISIBLE) * steepest, *VISIBLE_LIMITS))
 
 
 def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> float:
@@ -139,7 +143,7 @@ def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> floa
 
 
 def _opening(smooth: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Greyscale opening by a disk, smoothed; on a coarse grid: a disk of about 12 px there is as good and far faster."""
+    """Greyscale opening by a disk, smoothed; on a coarse grid: a disk of about 12 px is as good and far faster."""
     rows, columns = smooth.shape
     step = max(1, int(diameter // 12))
     coarse = cv2.resize(smooth, (max(1, columns // step), max(1, rows // step)), interpolation=cv2.INTER_AREA)

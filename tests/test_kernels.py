@@ -1,0 +1,187 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage.measure import euler_number, label, regionprops
+
+from karyofast.errors import NotBuiltError, OptionError
+from karyofast.kernels import component_tree, two_class_variance
+from karyofast.kernels.dispatch import use_fast
+from karyofast.kernels.ops import OPERATIONS, tree_columns
+
+
+class Drawn:
+    """Inputs from Hypothesis, so that a failure shrinks to its smallest case."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def integer(self, low, high):
+        return self.draw(st.integers(low, high))
+
+    def choice(self, options):
+        return self.draw(st.sampled_from(list(options)))
+
+    def array(self, shape, dtype, low, high):
+        dtype = np.dtype(dtype)
+        if dtype.kind == "f":
+            elements = st.floats(low, high, width=8 * dtype.itemsize, allow_nan=False)
+        elif dtype.kind == "b":
+            elements = st.booleans()
+        else:
+            elements = st.integers(int(low), int(high))
+        return self.draw(hnp.arrays(dtype, shape, elements=elements))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_fast_agrees_with_its_reference(operation, data):
+    arguments = operation.draw(Drawn(data.draw))
+    expected = operation.columns(operation.function(**arguments, impl="reference"))
+    got = operation.columns(operation.function(**arguments, impl="fast"))
+    assert got.keys() == expected.keys()
+    for name, column in expected.items():
+        assert got[name].shape == column.shape, name
+        assert got[name].dtype.kind == column.dtype.kind, name
+        if column.dtype.kind == "f":
+            np.testing.assert_allclose(got[name], column, rtol=operation.rtol, atol=1e-9, err_msg=name)
+        else:
+            np.testing.assert_array_equal(got[name], column, err_msg=name)
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_regions_match_scikit_image_at_every_level(connectivity, dtype):
+    image = np.random.default_rng(7).integers(0, 6, (13, 17)).astype(dtype)
+    tree = component_tree(image, connectivity, impl="fast")
+    adjacency = 1 if connectivity == 4 else 2
+    seen = 0
+    for level in np.unique(image):
+        labels = label(image <= level, connectivity=adjacency)
+        for prop in regionprops(labels):
+            inside = labels == prop.label
+            if not (image[inside] == level).any():
+                continue
+            match = [i for i in range(len(tree)) if tree.level[i] == level and inside.flat[tree.pixels(i)[0]]]
+            assert len(match) == 1
+            index = match[0]
+            seen += 1
+            assert tree.area[index] == prop.area
+            top, left, height, width = tree.box[index]
+            assert (top, left, top + height, left + width) == prop.bbox
+            assert tree.euler[index] == euler_number(inside, connectivity=adjacency)
+            sums = tree.moments[index] / prop.area
+            np.testing.assert_allclose(sums[:2], prop.centroid)
+            np.testing.assert_array_equal(tree.mask(index)[1], prop.image)
+    assert seen == len(tree)
+
+
+def test_every_region_is_a_range_inside_its_parents_range():
+    image = np.random.default_rng(3).integers(0, 20, (40, 30)).astype(np.uint8)
+    tree = component_tree(image)
+    for index, parent in enumerate(tree.parent):
+        if parent >= 0:
+            assert parent > index
+            assert tree.level[parent] > tree.level[index]
+            assert tree.start[parent] <= tree.start[index]
+            assert tree.start[index] + tree.area[index] <= tree.start[parent] + tree.area[parent]
+    assert sorted(tree.order) == list(range(image.size))
+    assert np.count_nonzero(tree.parent == -1) == 1
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+def test_an_empty_image_has_no_regions(shape):
+    tree = component_tree(np.empty(shape, dtype=np.uint8), impl="fast")
+    assert len(tree) == 0
+    assert tree.box.shape == (0, 4)
+    assert tree.moments.shape == (0, 5)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (4, 5)])
+def test_a_constant_image_is_one_region(shape, value):
+    tree = component_tree(np.full(shape, value, dtype=np.uint8), impl="fast")
+    assert tree.area.tolist() == [shape[0] * shape[1]]
+    assert tree.level.tolist() == [value]
+    assert tree.euler.tolist() == [1]
+    assert tree.perimeter.tolist() == [2 * (shape[0] + shape[1])]
+
+
+def test_strided_and_read_only_images_give_the_same_tree():
+    base = np.random.default_rng(5).integers(0, 9, (20, 24)).astype(np.uint8)
+    strided = base[::-2, 1::3]
+    strided.flags.writeable = False
+    expected = tree_columns(component_tree(strided.copy()))
+    for name, column in tree_columns(component_tree(strided)).items():
+        np.testing.assert_array_equal(column, expected[name])
+
+
+def test_a_bound_leaves_the_regions_up_to_it_unchanged():
+    image = np.random.default_rng(11).integers(0, 30, (25, 25)).astype(np.uint16)
+    whole, bounded = component_tree(image), component_tree(image, max_level=12)
+    kept = whole.level <= 12
+    assert len(bounded) == kept.sum()
+    for name in ("area", "euler", "perimeter", "grey_sum2"):
+        assert sorted(getattr(bounded, name)) == sorted(getattr(whole, name)[kept])
+    assert len(component_tree(image, max_level=-3)) == 0
+
+
+def test_the_highest_grey_level_is_a_level_like_any_other():
+    image = np.array([[65535, 0, 65535]], dtype=np.uint16)
+    tree = component_tree(image, impl="fast")
+    assert tree.level.tolist() == [0, 65535]
+    assert tree.perimeter.tolist() == [4, 8]
+
+
+@pytest.mark.parametrize(
+    ("image", "arguments", "error", "names"),
+    [
+        (np.zeros((3, 3)), {}, TypeError, "image"),
+        (np.zeros((3, 3, 3), dtype=np.uint8), {}, ValueError, "image"),
+        (np.zeros((3, 3), dtype=np.uint8), {"connectivity": 6}, OptionError, "connectivity"),
+        (np.zeros((3, 3), dtype=np.uint8), {"max_level": 1.5}, OptionError, "max_level"),
+        (np.zeros((3, 3), dtype=np.uint8), {"impl": "gpu"}, OptionError, "impl"),
+    ],
+)
+def test_what_the_tree_cannot_do_is_named(image, arguments, error, names):
+    with pytest.raises(error, match=f"`{names}` must"):
+        component_tree(image, **arguments)
+
+
+def test_fast_raises_and_auto_warns_where_the_kernel_is_not_built():
+    missing = ImportError("no module _tree")
+    with pytest.raises(NotBuiltError, match="component_tree"):
+        use_fast("fast", "component_tree", missing)
+    with pytest.warns(RuntimeWarning, match="slow reference"):
+        assert not use_fast("auto", "component_tree", missing)
+    assert use_fast("auto", "component_tree")
+
+
+def test_v_weights_each_class_by_its_size():
+    image = np.array([[10, 10, 10, 12, 100, 100, 104, 104]], dtype=np.uint8)
+    # peaks: 10 (3 px), then 100 (2 px, the lower of two equals); threshold 55
+    low, high = image[image <= 55], image[image > 55]
+    by_hand = (4 * ((low - low.mean()) ** 2).sum() + 4 * ((high - high.mean()) ** 2).sum()) / 8
+    assert two_class_variance(image, [[0, 0, 1, 8]]) == pytest.approx([by_hand])
+
+
+def test_a_lone_peak_is_itself_the_threshold():
+    image = np.array([[7, 7, 9, 7]], dtype=np.uint8)  # 9 is a second peak: the threshold is 8
+    assert two_class_variance(image, [[0, 0, 1, 4], [0, 0, 1, 1]]).tolist() == [0.0, 0.0]
+    plateau = np.array([[7, 8, 9]], dtype=np.uint8)  # one run of equal counts: cut after 7
+    assert two_class_variance(plateau, [[0, 0, 1, 3]]) == pytest.approx([2 * 0.5 / 3])
+
+
+@pytest.mark.parametrize("box", [[-1, 0, 2, 2], [0, 0, 0, 2], [2, 2, 2, 3]])
+def test_a_box_outside_the_image_is_named(box):
+    with pytest.raises(ValueError, match="`boxes` must lie"):
+        two_class_variance(np.zeros((4, 4), dtype=np.uint8), [box])
+
+
+def test_v_wants_a_grey_image_of_8_bit():
+    with pytest.raises(TypeError, match="`image` must be uint8"):
+        two_class_variance(np.zeros((4, 4), dtype=np.uint16), [[0, 0, 1, 1]])
+    with pytest.raises(ValueError, match="`boxes` must be whole"):
+        two_class_variance(np.zeros((4, 4), dtype=np.uint8), [[0.0, 0.0, 1.0, 1.0]])
