@@ -1,0 +1,264 @@
+"""The folder of a run: what lies where in it, which images are done, what is merged at the end.
+
+``OUT/run.json`` is written first: settings, models, versions, inputs. An image's own folder holds
+``karyotype.json``, ``karyogram.png``, ``overlay.png`` and, written last, its *part* ``instances.json``: the row
+and the masks that it adds to ``summary.csv`` and ``instances.coco.json``, and what they were made from. An image
+is done when its part is there and names the same source (path seen from OUT, size, time of change) and the same
+settings. So a killed run leaves nothing that a rerun takes for whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from karyofast import coco, report
+from karyofast.config import ArrangeOptions
+from karyofast.errors import ImageError, OptionError
+from karyofast.files import write_whole
+from karyofast.report import KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, SUMMARY, SummaryRow
+from karyofast.types import Karyotype
+
+RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
+
+RESERVED = frozenset({RUN, SUMMARY, INSTANCES, PAGE, ".", ".."})
+"""Names in OUT that no image's folder may take."""
+
+COMPARED = ("karyofast", "options", "models")
+"""Parts of run.json that decide what comes out; the others tell where it was made."""
+
+NAMED = 3
+"""Differing settings that a message names."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image of a run.
+
+    Attributes
+    ----------
+    path : Path
+        As given.
+    folder : Path
+        Its own folder in OUT.
+    source : str
+        Its path seen from OUT: stays the same when the run is called from elsewhere, or moved with its images.
+    """
+
+    path: Path
+    folder: Path
+    source: str
+
+    @property
+    def image(self) -> str:
+        """Its name in `summary.csv`."""
+        return str(self.path)
+
+
+def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list[Task]:
+    """One task an image, inputs named twice and OUT's own drawings left out.
+
+    The folder is the one that an earlier run gave to the image, else the image's stem; where that is taken
+    (capital letters apart) the stem with -2, -3, ...
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+    out : Path
+        Folder of the run.
+    earlier : mapping
+        Folder names by source, from the ``folders`` of an earlier run.json.
+
+    Examples
+    --------
+    >>> [task.folder.name for task in tasks([Path("a/one.png"), Path("b/one.png")], Path("out"), {})]
+    ['one', 'one-2']
+    """
+    paths = {os.path.relpath(path, out): path for path in inputs if not _drawn(path, out)}
+    taken = {name.casefold() for name in earlier.values()}
+    made = []
+    for source, path in paths.items():
+        name = earlier.get(source)
+        if name is None:
+            name = next(name for name in _names(path.stem) if _free(name, out, taken))
+            taken.add(name.casefold())
+        made.append(Task(path, out / name, source))
+    return made
+
+
+def _drawn(path: Path, out: Path) -> bool:
+    """Whether a picture is one that an earlier run drew: a pattern with ``**`` finds those too."""
+    parent = Path(os.path.abspath(path)).parent
+    if path.name not in (KARYOGRAM, OVERLAY) or not (parent / PART).exists():
+        return False
+    return parent.parent == Path(os.path.abspath(out))
+
+
+def _names(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1
+
+
+def _free(name: str, out: Path, taken: set[str]) -> bool:
+    place = out / name
+    return name.casefold() not in taken | RESERVED and (place.is_dir() or not place.exists())
+
+
+def read_run(out: Path) -> dict[str, Any] | None:
+    """The run.json of `out`, None where there is none.
+
+    Raises
+    ------
+    OptionError
+        A file that is none of karyofast's.
+    """
+    path = out / RUN
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path}: cannot be read: {error}. Name another folder with -o, or pass --force.") from error
+    folders = content.get("folders") if isinstance(content, dict) else None
+    if not isinstance(folders, dict) or not all(_plain(name) for name in folders.values()):
+        raise OptionError(f"{path}: is no run.json of karyofast. Name another folder with -o, or pass --force.")
+    return content
+
+
+def _plain(name: Any) -> bool:
+    """Whether a name read from a file stays within OUT."""
+    return isinstance(name, str) and name not in RESERVED and name == os.path.basename(name) != ""
+
+
+def check_same(out: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise `OptionError` where `out` holds results that other settings, models or versions made."""
+    there, here = (_flat({key: run.get(key) for key in COMPARED}) for run in (earlier, now))
+    other = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
+    if other:
+        named = "; ".join(f"{key} was {there.get(key)!r}, is {here.get(key)!r}" for key in other[:NAMED])
+        more = f"; and {len(other) - NAMED} more" if len(other) > NAMED else ""
+        raise OptionError(
+            f"{out}: holds a run with other settings: {named}{more}. "
+            "Name another folder with -o, or pass --force to do all images again."
+        )
+
+
+def _flat(values: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {name: values}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found.update(_flat(value, f"{name}.{key}" if name else str(key)))
+    return found
+
+
+def fingerprint(run: Mapping[str, Any]) -> str:
+    """SHA-256 of what decides the results of a run."""
+    text = json.dumps({key: run.get(key) for key in COMPARED}, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def source_of(task: Task, settings: str) -> dict[str, Any]:
+    """What a result is made from, taken before the picture is read: one that changes meanwhile is done again."""
+    try:
+        stat = task.path.stat()
+    except OSError as error:
+        raise ImageError(f"{task.path}: cannot be read: {error.strerror or error}.") from error
+    return {"source": task.source, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "settings": settings}
+
+
+def finished(task: Task, settings: str) -> SummaryRow | None:
+    """The row of an image whose result is whole and made from the same picture and settings, else None."""
+    try:
+        part = json.loads((task.folder / PART).read_text(encoding="utf-8"))
+        if part["made_from"] != source_of(task, settings):
+            return None
+        row = SummaryRow(**part["row"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not there, or not whole: it is made again
+    whole = all((task.folder / name).is_file() for name in (KARYOTYPE, KARYOGRAM, OVERLAY))
+    return replace(row, image=task.image) if whole else None
+
+
+def clear(task: Task) -> None:
+    """Remove the earlier results of an image, the part first, and what a killed run left half written."""
+    if not task.folder.is_dir():
+        return
+    for name in (PART, KARYOTYPE, KARYOGRAM, OVERLAY):
+        (task.folder / name).unlink(missing_ok=True)
+        sweep(task.folder, name)
+    if not any(task.folder.iterdir()):
+        task.folder.rmdir()
+
+
+def sweep(folder: Path, name: str) -> None:
+    """Remove temporary files of `name` that a killed run left."""
+    for left in folder.glob(f".{name}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def write_result(task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions) -> SummaryRow:
+    """Write the folder of an image, its part last; returns its row."""
+    report.write(karyotype, task.folder, options)
+    row = report.summary_row(karyotype, task.image)
+    height, width = karyotype.metaphase.shape
+    part = {
+        "made_from": dict(made_from),
+        "row": asdict(row),
+        "image": {"file_name": task.path.name, "folder": task.folder.name, "height": height, "width": width},
+        "annotations": report.annotations(karyotype, 0, 0),
+    }
+    write_whole(task.folder / PART, json.dumps(part).encode("utf-8"))
+    return row
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON to be read by people too."""
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def write_instances(path: Path, done: Sequence[Task], info: Mapping[str, Any]) -> None:
+    """Merge the parts of `done` into one COCO file, in their order, with the memory of one part."""
+    empty = coco.document([], [], info)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(f'{{"info": {json.dumps(empty["info"])}, "images": [')
+            _write_list(file.write, _images(done))
+            file.write('], "annotations": [')
+            _write_list(file.write, _annotations(done))
+            file.write(f'], "categories": {json.dumps(empty["categories"])}}}')
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_list(write: Any, items: Iterable[Mapping[str, Any]]) -> None:
+    for number, item in enumerate(items):
+        write((", " if number else "") + json.dumps(item))
+
+
+def _part(task: Task) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((task.folder / PART).read_text(encoding="utf-8"))
+    return content
+
+
+def _images(done: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    for number, task in enumerate(done, 1):
+        yield {"id": number, **_part(task)["image"]}
+
+
+def _annotations(done: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    count = 0
+    for number, task in enumerate(done, 1):
+        for entry in _part(task)["annotations"]:
+            count += 1
+            yield {**entry, "id": count, "image_id": number}
