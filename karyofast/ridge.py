@@ -8,7 +8,6 @@ ridge: at the maxima where ridges meet (a crossing is broader than each chromoso
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,25 +19,28 @@ from numpy.typing import NDArray
 TIP = 0.2
 """Ring radius, in widths, below which the ridge has no end: corners and notches would each give it a branch."""
 
-SPUR = 0.6
-"""Widths by which a branch must stand out of the disc at its junction; forks of a blunt end give 0.2 to 0.5."""
+SPUR = 0.5
+"""Widths by which a branch must stand out of the disc at its junction; forks of a blunt end give 0.2 to 0.4."""
 
 BRIDGE = 1.0
 """Widths of ridge between two junctions up to which they are one crossing: two lines that cross share less."""
 
-NECK = 0.55
-"""Ring radius against that of both sides from which a minimum is a neck; a centromere keeps 0.7 of the width."""
+NECK = 0.45
+"""Ring radius against that of both sides below which a minimum is a neck.
+
+A pale band or a centromere keeps half of the width or more. Like `SPUR` and `BEND` looked at on simulated spreads."""
 
 TURN = 50.0
 """Degrees by which a chromosome may turn where several meet."""
 
-BEND = 100.0
+BEND = 75.0
 """Degrees by which it may turn where only two pieces are left: one bent chromosome is likelier than two."""
 
 BEYOND = 0.75
 """Widths by which a piece goes on past a junction that only had spurs: to the junction and a little further."""
 
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+"""Steps to the neighbours of a pixel, clockwise from the one above."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,59 +75,6 @@ class Link:
 
     one: tuple[int, int]
     other: tuple[int, int]
-
-
-def _simple_table() -> NDArray[np.bool_]:
-    """Whether taking a pixel away keeps the shape, for each of the 256 neighbourhoods (8-connected shape)."""
-    table = np.zeros(256, dtype=bool)
-    for code in range(256):
-        on = [bool(code >> bit & 1) for bit in range(8)]
-        crossings = 0
-        for bit in (0, 2, 4, 6):
-            crossings += (not on[bit]) and (on[bit + 1] or on[(bit + 2) % 8])
-        table[code] = crossings == 1
-    return table
-
-
-SIMPLE = _simple_table()
-
-
-def thin(domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
-    """The ridge of `radius` in `domain`: one pixel broad, connected like `domain`.
-
-    Parameters
-    ----------
-    domain : bool (height, width)
-        Must not touch the border of its array.
-    radius : float64 (height, width)
-        Ring radius, px.
-    least : float
-        Ring radius from which an end of the ridge stays, px.
-
-    Returns
-    -------
-    bool (height, width)
-    """
-    left = np.pad(domain, 1)
-    heap = [(float(radius[row, col]), int(row), int(col)) for row, col in np.argwhere(domain)]
-    heapq.heapify(heap)
-    while heap:
-        value, row, col = heapq.heappop(heap)
-        if not left[row + 1, col + 1]:
-            continue
-        code = count = 0
-        for bit, (down, across) in enumerate(RING):
-            if left[row + 1 + down, col + 1 + across]:
-                code |= 1 << bit
-                count += 1
-        if not SIMPLE[code] or (count == 1 and value >= least):
-            continue
-        left[row + 1, col + 1] = False
-        # what stood in the way of a neighbour with a smaller radius may have gone
-        for down, across in RING:
-            if left[row + 1 + down, col + 1 + across] and radius[row + down, col + across] <= value:
-                heapq.heappush(heap, (float(radius[row + down, col + across]), row + down, col + across))
-    return left[1:-1, 1:-1]
 
 
 def cut(ridge: NDArray[np.bool_], radius: NDArray[np.float64], width: float) -> list[Piece]:
@@ -172,7 +121,7 @@ def _is_spur(piece: Piece, width: float) -> bool:
         return len(piece.path) < 0.25 * width  # a rest between two discs
     if first < 0 and last < 0:
         return False
-    tip = piece.radius[0] if first < 0 else piece.radius[-1]
+    tip = float(piece.radius[0] if first < 0 else piece.radius[-1])
     return len(piece.path) + tip < SPUR * width
 
 

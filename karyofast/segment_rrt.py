@@ -22,6 +22,7 @@ from karyofast import ellipse, ridge
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance
+from karyofast.kernels import ridge as medial
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 MARGIN = 3
@@ -45,8 +46,10 @@ SEAM_LENGTH = 1.3
 OPEN_END = 0.5
 """Widths by which a seam may stop short of the outline, where smoothing has filled it; less than a chromosome."""
 
-RISE = 0.15
-"""Height of a maximum of the distance over its saddle, share of the highest, for a marker of its own (watershed)."""
+RISE = 0.45
+"""Height of a maximum of the distance over its saddle, share of the highest, for a marker of its own (watershed).
+
+The width of a banded chromosome varies by a quarter; chosen on simulated spreads, where less cuts bands apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +202,8 @@ def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return mask & ~cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return np.logical_and(mask, ~inner)
 
 
 def _from_outline(mask: NDArray[np.bool_]) -> Shape:
@@ -261,7 +265,7 @@ def _gap(seams: NDArray[np.bool_], eroded: NDArray[np.bool_], width: float) -> N
 
 
 def _ridge(shape: Shape, width: float) -> NDArray[np.bool_]:
-    return ridge.thin(shape.domain, shape.radius, ridge.TIP * width)
+    return medial(shape.domain, shape.radius, ridge.TIP * width)
 
 
 def _reconstruct(seed: NDArray[np.float32], bound: NDArray[np.float32]) -> NDArray[np.float32]:

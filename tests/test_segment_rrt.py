@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from karyofast import ridge
+from karyofast import kernels, ridge
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance, relevance
@@ -194,10 +194,11 @@ def test_edge_distance_by_hand(impl):
     assert np.isinf(edge_distance(np.zeros((2, 3), dtype=bool), impl)).all()
 
 
-def test_the_ridge_is_one_pixel_broad_and_keeps_the_shape_connected():
+@pytest.mark.parametrize("impl", ["reference", "fast"])
+def test_the_ridge_is_one_pixel_broad_and_keeps_the_shape_connected(impl):
     mask = line((30, 80), (130, 80)) | line((80, 30), (80, 130))
     radius = edge_distance(~mask)
-    thinned = ridge.thin(mask, radius, ridge.TIP * WIDTH)
+    thinned = kernels.ridge(mask, radius, ridge.TIP * WIDTH, impl)
     assert (thinned <= mask).all()
     assert cv2.connectedComponents(thinned.astype(np.uint8), connectivity=8)[0] == 2
     blocks = thinned[1:, 1:] & thinned[:-1, 1:] & thinned[1:, :-1] & thinned[:-1, :-1]

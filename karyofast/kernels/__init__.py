@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
-from karyofast.kernels.ring import edge_distance, relevance
+from karyofast.kernels.ring import edge_distance, relevance, ridge
 from karyofast.kernels.tree import component_tree
 
-__all__ = ["RegionTree", "component_tree", "edge_distance", "relevance", "two_class_variance"]
+__all__ = ["RegionTree", "component_tree", "edge_distance", "relevance", "ridge", "two_class_variance"]

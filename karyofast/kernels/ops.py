@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
-from karyofast.kernels.ring import edge_distance, relevance
+from karyofast.kernels.ring import edge_distance, relevance, ridge
 from karyofast.kernels.tree import component_tree
 
 Arguments = dict[str, Any]
@@ -119,6 +119,20 @@ def _scene_edges(density: NDArray[np.uint8]) -> Arguments:
     return {"edges": level ^ ndimage.binary_erosion(level)}
 
 
+def _draw_ridge(source: Source) -> Arguments:
+    shape = (source.integer(0, 10), source.integer(0, 10))
+    return {
+        "domain": source.array(shape, np.uint8, 0, source.choice((1, 4))) > 0,
+        "radius": source.array(shape, np.float64, 0, source.choice((0, 3))).round(),
+        "least": source.choice((0.0, 1.0, 99.0)),
+    }
+
+
+def _scene_ridge(density: NDArray[np.uint8]) -> Arguments:
+    level = density > int(density.max()) // 2
+    return {"domain": level, "radius": edge_distance(~level), "least": 3.0}
+
+
 def _draw_relevance(source: Source) -> Arguments:
     points, seeds = source.integer(0, 8), source.integer(0, 5)
     # Whole coordinates make ties, seeds on points and vanishing gradients.
@@ -163,6 +177,13 @@ OPERATIONS: tuple[Operation, ...] = (
         function=edge_distance,
         draw=_draw_edges,
         scene=_scene_edges,
+        columns=_one_array,
+    ),
+    Operation(
+        name="ridge",
+        function=ridge,
+        draw=_draw_ridge,
+        scene=_scene_ridge,
         columns=_one_array,
     ),
     Operation(

@@ -6,6 +6,7 @@ tolerance that `ops` states.
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,8 @@ def edge_distance(edges: NDArray[np.bool_]) -> NDArray[np.float64]:
     nearest = np.full(edges.shape, np.inf)
     for row, column in np.argwhere(edges):
         nearest = np.minimum(nearest, (rows - row) ** 2 + (columns - column) ** 2)
-    return np.sqrt(nearest)
+    np.sqrt(nearest, out=nearest)
+    return nearest
 
 
 def relevance(
@@ -167,3 +169,30 @@ def relevance(
     values = (1.0 - weight) / (1.0 + distance) + weight * (div + 1.0) / 2.0
     best = values.argmax(axis=1).astype(np.int64)
     return best, values[np.arange(len(points)), best]
+
+
+RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+"""Steps to the neighbours of a pixel, clockwise from the one above."""
+
+
+def ridge(domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+    """Pixels taken away by rising radius while the shape stays as it was; the rules are in `ring.ridge`."""
+    left = np.pad(domain, 1)
+    height = np.pad(radius, 1)
+    heap = [(float(height[row, col]), int(row), int(col)) for row, col in np.argwhere(left)]
+    heapq.heapify(heap)
+    while heap:
+        value, row, col = heapq.heappop(heap)
+        if not left[row, col]:
+            continue
+        on = [bool(left[row + down, col + across]) for down, across in RING]
+        # Yokoi's connectivity number of an 8-connected shape: 1 where a pixel can go
+        holes = sum(not on[side] and (on[side + 1] or on[(side + 2) % 8]) for side in (0, 2, 4, 6))
+        if holes != 1 or (sum(on) == 1 and value >= least):
+            continue
+        left[row, col] = False
+        for down, across in RING:  # one that had to stay may go now
+            at = (row + down, col + across)
+            if left[at] and height[at] <= value:
+                heapq.heappush(heap, (float(height[at]), *at))
+    return left[1:-1, 1:-1]

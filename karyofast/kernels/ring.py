@@ -1,4 +1,4 @@
-"""Ring radius transform and relevance (paper section 4): wrappers that validate and allocate."""
+"""Ring radius transform, its ridge, and relevance (paper section 4): wrappers that validate and allocate."""
 
 from __future__ import annotations
 
@@ -115,6 +115,63 @@ def relevance(
     value = np.empty(len(where), dtype=np.float64)
     jit.relevance(where, towards, centres, float(weight), best, value)
     return best, value
+
+
+def ridge(
+    domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float, impl: Impl = "auto"
+) -> NDArray[np.bool_]:
+    """Medial axis of a shape on the local maxima of its ring radius.
+
+    Pixels are taken away by rising radius, equal ones in row-major order, as long as the 8-connected shape and
+    its holes stay as they were; one that had to stay is tried again when a neighbour has gone. An end with a
+    radius of `least` or more stays.
+
+    Parameters
+    ----------
+    domain : bool (height, width)
+        The shape; beyond the array is background.
+    radius : float64 (height, width)
+        Ring radius, px.
+    least : float
+        Ring radius from which an end of the ridge stays, px.
+    impl : {"auto", "reference", "fast"}
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    bool (height, width)
+
+    Raises
+    ------
+    TypeError
+        `domain` is not bool.
+    ValueError
+        `domain` has not two axes, or `radius` is not of its shape or holds NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bar = np.ones((3, 7), dtype=bool)
+    >>> radius = np.array([[1.0] * 7, [1, 2, 2, 2, 2, 2, 1], [1.0] * 7])
+    >>> ridge(bar, radius, 2.0)[1].astype(int).tolist()
+    [0, 1, 1, 1, 1, 1, 0]
+    """
+    shape: NDArray[Any] = np.asarray(domain)
+    if shape.dtype != np.bool_:
+        raise TypeError(f"`domain` must be bool. Got: {shape.dtype}. Compare it with a level first.")
+    height = np.asarray(radius, dtype=np.float64)
+    if shape.ndim != 2 or height.shape != shape.shape or np.isnan(height).any():
+        raise ValueError(
+            f"`domain` and `radius` must have one shape (height, width), without NaN. "
+            f"Got: {shape.shape} and {height.shape}."
+        )
+    if not use_fast(impl, "ridge"):
+        return reference.ridge(shape, height, float(least))
+    from karyofast.kernels import jit
+
+    left = np.pad(shape, 1)
+    jit.ridge(left, np.pad(height, 1), float(least))
+    return left[1:-1, 1:-1]
 
 
 def _pairs(values: ArrayLike, name: str) -> NDArray[np.float64]:
