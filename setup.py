@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent
 
 
 def extension(pyx: Path) -> Extension:
-    """The extension of one Cython source, with portable flags: a wheel must run on any processor of its kind."""
+    """The extension of one Cython source, with portable flags: a wheel runs on any processor of its kind."""
     core = pyx.with_name(f"{pyx.stem.removeprefix('_')}_core.c")
     sources = [pyx, core] if core.exists() else [pyx]
     return Extension(

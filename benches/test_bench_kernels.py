@@ -23,7 +23,7 @@ def test_kernel(benchmark, pictures, operation, picture):
 def test_extremal_regions_beside_opencv(benchmark, pictures, picture, side):
     image = 255 - pictures[picture]
     otsu, _ = cv2.threshold(image, 0, 1, cv2.THRESH_OTSU)
-    mser = cv2.MSER_create(delta=1)
+    mser = cv2.MSER.create(delta=1)
     mser.setPass2Only(True)
     call = {
         "karyofast": lambda: component_tree(image),

@@ -279,7 +279,7 @@ def _mser(density: NDArray[np.uint8]) -> list[Candidate]:
     """Baseline: maximally stable regions (eq. 3), the largest of each nested chain."""
     if min(density.shape) < 3:  # OpenCV refuses these
         return []
-    mser = cv2.MSER_create(delta=5, min_area=BASELINE_AREA, max_area=int(AREA_LIMITS[1] * density.size))
+    mser = cv2.MSER.create(delta=5, min_area=BASELINE_AREA, max_area=int(AREA_LIMITS[1] * density.size))
     mser.setPass2Only(True)  # bright on dark only
     points, _ = mser.detectRegions(density)
     taken = np.zeros(density.shape, dtype=bool)

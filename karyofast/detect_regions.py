@@ -86,7 +86,9 @@ class Measured:
 
 def flatten(density: NDArray[np.uint8]) -> Flattened:
     """Smooth, measure the chromosome width, take off what a disk wider than a chromosome can still reach."""
-    smooth = cv2.GaussianBlur(density.astype(np.float32), (0, 0), SMOOTHING)
+    smooth: NDArray[np.float32] = np.asarray(
+        cv2.GaussianBlur(density.astype(np.float32), (0, 0), SMOOTHING), dtype=np.float32
+    )
     width = WIDTH_GUESS * min(density.shape)
     diameter = FIRST_OPENING * width
     for _ in range(2):  # the second round no longer sees the nuclei that were wider than the first disk

@@ -16,11 +16,11 @@ def two_class_variance(
 
     The box's pixels are cut at a threshold into two classes c and b, and
     ``V = (n_c * sum_c (I - A_c)^2 + n_b * sum_b (I - A_b)^2) / (n_c + n_b)``: as printed, each class's sum
-    of squares is weighted by the size of the class, so V grows with the number of pixels; divide by that number
+    of squares is weighted by the size of the class, so V grows with the number of pixels; divide by it
     to compare boxes. The threshold is the mean of the two highest peaks of the box's histogram.
 
-    - A peak is a grey level, or a run of neighbouring levels with equal counts, that holds more pixels than the
-      levels beside it; a run counts as its lowest level.
+    - A peak is a grey level, or a run of neighbouring levels with equal counts, that holds more pixels than
+      the levels beside it; a run counts as its lowest level.
     - Of equally high peaks the lower grey levels come first; a lone peak is itself the threshold.
     - A pixel at the threshold belongs to the lower class; a class without pixels adds nothing.
 

@@ -67,7 +67,7 @@ def component_tree(
     >>> tree.mask(0)[1].tolist()
     [[True], [True]]
     """
-    grey = np.asarray(image)
+    grey: NDArray[Any] = np.asarray(image)
     bound = _checked(grey, connectivity, max_level)
     fast = use_fast(impl, "component_tree", _missing)
     if not fast or grey.size == 0 or bound < 0:
