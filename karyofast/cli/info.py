@@ -1,0 +1,112 @@
+"""karyofast info: what is installed, what it runs on, which models are there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from karyofast.cli.options import Json
+from karyofast.cli.output import print_json
+
+NOT_THERE = "not installed"
+
+
+def info(as_json: Json = False) -> None:
+    """Show versions, compiled kernels, processor and the models that come with karyofast.
+
+    Put its output into every report of an error.
+
+    \b
+    Examples:
+      karyofast info
+      karyofast info --json
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    found = gather()
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"karyofast {found['karyofast']}, Python {found['python']} on {found['system']}")
+    typer.echo(f"processor: {found['processor']}, {found['cores']} cores for this process")
+    typer.echo("libraries:")
+    for name, number in found["libraries"].items():
+        typer.echo(f"  {name} {number}")
+    typer.echo("kernels:")
+    for name, state in found["kernels"].items():
+        typer.echo(f"  {name}: {state}")
+    typer.echo("models:" if found["models"] else "models: none are shipped with this build")
+    for model in found["models"]:
+        typer.echo(f"  {model['name']} ({model['kind']}, sha256 {model['sha256'][:12]})")
+        for name, value in model["measured"].items():
+            typer.echo(f"    {name}: {value}")
+
+
+def gather() -> dict[str, Any]:
+    """All that `karyofast info` shows, as plain values."""
+    from karyofast import __version__
+    from karyofast.batch import LIBRARIES, library_version
+    from karyofast.batch_workers import cores
+    from karyofast.models.store import list_models, shipped_folder
+
+    models = list_models() if shipped_folder().is_dir() else []
+    return {
+        "karyofast": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": cores(),
+        "cores_of_machine": os.cpu_count(),
+        "libraries": {name: library_version(name) or NOT_THERE for name in (*LIBRARIES, "torch")},
+        "kernels": _kernels(),
+        "models": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "sha256": one.sha256,
+                "folder": str(one.folder),
+                "training_data": _table(one.values, "training").get("data", ""),
+                "measured": _table(one.values, "measured"),
+            }
+            for one in models
+        ],
+    }
+
+
+def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = values.get(key)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _processor() -> str:
+    """Name of the processor as the system tells it."""
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _kernels() -> dict[str, str]:
+    """Whether the fast side of each kernel can run here."""
+    states = {}
+    try:
+        from karyofast.kernels import _tree  # noqa: F401 (whether it is there is the question)
+    except ImportError as error:
+        states["component tree (compiled)"] = f"not built ({error}); the slow reference runs"
+    else:
+        states["component tree (compiled)"] = "built"
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        states["measures (Numba)"] = f"not there ({error}); the slow reference runs"
+    else:
+        states["measures (Numba)"] = "compiled when first used, then kept"
+    return states

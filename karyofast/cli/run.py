@@ -1,0 +1,92 @@
+"""karyofast run: metaphase images to karyotypes, in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from karyofast.cli.options import (
+    DEFAULTS,
+    ConfigFile,
+    Detector,
+    Inputs,
+    Json,
+    Method,
+    Model,
+    Out,
+    Polarity,
+    Quiet,
+    resolve,
+)
+from karyofast.cli.output import SOME_FAILED, complain, print_json, progress
+
+if TYPE_CHECKING:
+    from karyofast.summary import SummaryRow
+
+
+def run(
+    inputs: Inputs,
+    out: Out,
+    polarity: Polarity = DEFAULTS.polarity,
+    detector: Detector = DEFAULTS.detect.method,
+    method: Method = DEFAULTS.segment.method,
+    model: Model = DEFAULTS.classify.model,
+    config: ConfigFile = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Images worked on side by side.")] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do all images again, also over results of other settings.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Karyotype metaphase images: chromosomes found, separated, named and laid out.
+
+    Writes OUT/NAME/karyogram.png, overlay.png and karyotype.json for each image, and OUT/summary.csv, report.html (what
+    needs a look first), instances.coco.json and run.json for all. Called again it does only what is missing or changed.
+
+    An image that cannot be used is named with its reason and does not stop the others; the exit code is 3 then.
+
+    \b
+    Examples:
+      karyofast run metaphase.tif -o results
+      karyofast run slides/ "more/*.png" -o results --jobs 4
+      karyofast run dapi/ -o results --polarity bright --method rrt
+      karyofast run slides/ -o results --config settings.toml --json
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast import batch
+    from karyofast.io import expand_inputs
+
+    options = resolve(config, polarity=polarity, detector=detector, method=method, model=model)
+    paths = expand_inputs(inputs)
+    known = 0
+    with progress("karyotype", quiet) as advance:
+        advance(0, len(paths), "")
+
+        def tell(row: SummaryRow) -> None:
+            nonlocal known
+            known += 1
+            advance(known, len(paths), Path(row.image).name)
+
+        rows = batch.run(paths, out, options, jobs=jobs, force=force, progress=tell)
+    _print(rows, out, as_json, quiet)
+    if any(row.status == "failed" for row in rows):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool) -> None:
+    failed = [row for row in rows if row.status == "failed"]
+    for row in failed:
+        complain(f"karyofast: {row.error if row.image in row.error else f'{row.image}: {row.error}'}")
+    if as_json:
+        print_json({"folder": str(out), "done": len(rows) - len(failed), "images": [asdict(row) for row in rows]})
+        return
+    for row in rows:
+        if row.status == "done":
+            doubts = f", {row.low_confidence} to look at" if row.low_confidence else ""
+            typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts})")
+    if not quiet:
+        typer.echo(f"{len(rows) - len(failed)} of {len(rows)} images done; open {out / 'report.html'}")
