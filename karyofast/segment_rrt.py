@@ -79,8 +79,8 @@ class Shape:
 def is_single(candidate: Candidate, typical_width: float) -> bool:
     """Whether a candidate is one chromosome, by its outline.
 
-    It is when it is no broader than `BROAD` widths and either has no bay (`SOLID`) or its medial axis is one line:
-    no junction whose branches go on into one another twice, and no neck.
+    It is when it is no broader than `BROAD` widths and either has no bay (`SOLID`) or the pieces of its medial axis
+    all go on into one another: no neck, and no junction that a branch beyond one chromosome leaves.
 
     Parameters
     ----------
@@ -202,8 +202,8 @@ def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    return np.logical_and(mask, ~inner)
+    inner: NDArray[np.bool_] = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return mask & ~inner
 
 
 def _from_outline(mask: NDArray[np.bool_]) -> Shape:

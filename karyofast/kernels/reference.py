@@ -16,9 +16,7 @@ from scipy import ndimage
 from karyofast.kernels.regions import RegionTree
 
 
-def component_tree(
-    image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int
-) -> RegionTree:
+def component_tree(image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int) -> RegionTree:
     """Threshold at every level, label, keep the components that the level has changed.
 
     A component of ``image <= t`` with a pixel at t is a region of level t (without one it stood at a lower
@@ -47,9 +45,7 @@ def component_tree(
     )
 
 
-def _regions(
-    image: NDArray[Any], connectivity: int, max_level: int
-) -> tuple[list[NDArray[np.bool_]], list[int]]:
+def _regions(image: NDArray[Any], connectivity: int, max_level: int) -> tuple[list[NDArray[np.bool_]], list[int]]:
     """Masks and levels of all regions, by rising level."""
     structure = ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2)
     masks: list[NDArray[np.bool_]] = []
