@@ -285,7 +285,7 @@ def _mser(density: NDArray[np.uint8]) -> list[Candidate]:
     taken = np.zeros(density.shape, dtype=bool)
     found = []
     for region in sorted(points, key=len, reverse=True):
-        columns, rows = region[:, 0], region[:, 1]
+        columns, rows = np.asarray(region).T
         if taken[rows, columns].any():
             continue
         taken[rows, columns] = True
