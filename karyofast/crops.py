@@ -179,8 +179,8 @@ def turn(
     mask = cv2.warpAffine(region.mask.astype(np.uint8) * 255, matrix, (side, side)) > 127
     if not mask.any():
         mask[side // 2, side // 2] = True
-    turned = np.where(mask, turned, 0).astype(np.uint8)
-    return turned, Region(Box(0, 0, side, side), mask), matrix
+    kept = np.asarray(np.where(mask, turned, 0), dtype=np.uint8)
+    return kept, Region(Box(0, 0, side, side), mask), np.asarray(matrix, dtype=np.float64)
 
 
 def straighten_single(grey: NDArray[np.uint8], degrees: float = 0.0) -> tuple[Straightened, bool]:
