@@ -131,10 +131,12 @@ def standardise(crop: NDArray[np.uint8], scale: CellScale) -> NDArray[np.float32
 def affine(shape: tuple[int, ...], size: tuple[int, int], zoom: float) -> NDArray[np.float64]:
     """Matrix (2, 3) that lays the middle of a crop on the middle of the input, enlarged by `zoom`; x before y."""
     across = zoom * WIDENING
-    return np.array([
-        [across, 0.0, 0.5 * (size[1] - 1) - across * 0.5 * (shape[1] - 1)],
-        [0.0, zoom, 0.5 * (size[0] - 1) - zoom * 0.5 * (shape[0] - 1)],
-    ])
+    return np.array(
+        [
+            [across, 0.0, 0.5 * (size[1] - 1) - across * 0.5 * (shape[1] - 1)],
+            [0.0, zoom, 0.5 * (size[0] - 1) - zoom * 0.5 * (shape[0] - 1)],
+        ]
+    )
 
 
 def place(
@@ -144,9 +146,18 @@ def place(
     if zoom < 1.0:
         # a linear sample of every n-th row would skip bands: blur by the step first
         values = cv2.GaussianBlur(
-            values, (0, 0), sigmaX=0.05, sigmaY=max(0.45 * (1.0 / zoom - 1.0), 0.05), borderType=cv2.BORDER_REPLICATE
+            values,
+            (0, 0),
+            sigmaX=0.05,
+            sigmaY=max(0.45 * (1.0 / zoom - 1.0), 0.05),
+            borderType=cv2.BORDER_REPLICATE,
         )
     drawn = cv2.warpAffine(
-        values, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=FLOOR
+        values,
+        matrix,
+        (size[1], size[0]),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=FLOOR,
     )
     return np.asarray(drawn / -FLOOR, dtype=np.float32)

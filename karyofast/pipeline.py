@@ -12,7 +12,7 @@ from karyofast.config import Options
 from karyofast.detect import detect
 from karyofast.errors import OptionError
 from karyofast.models.store import find
-from karyofast.second_look import Way, choose
+from karyofast.second_look import Piece, look
 from karyofast.segment import segment
 from karyofast.segment_axis import Separator, partitions
 from karyofast.straighten import straighten
@@ -72,54 +72,63 @@ def karyotype(
         candidates = detect(metaphase, options.detect)
     clock.mark("detect")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
-        whole = _look_twice(metaphase, candidates, options, models, clock)
+        pieces = _look_twice(metaphase, candidates, options, models, clock)
     else:
         if chromosomes is None:
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
         clock.mark("segment")
-        straightened = tuple(straighten(metaphase, one) for one in chromosomes)
-        clock.mark("straighten")
-        labels = tuple(classify(straightened, models.classifier, batch=options.classify.batch))
-        clock.mark("classify")
-        whole = Way(tuple(chromosomes), straightened, labels)
-    arrangement = arrange(whole.labels, options.arrange)
+        pieces = _Reader(metaphase, options, models, clock)(chromosomes)
+    arrangement = arrange([piece.label for piece in pieces], options.arrange)
     clock.mark("arrange")
-    flags = (*metaphase.flags, *(() if whole.chromosomes else ("empty",)), *arrangement.flags)
+    flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
     return Karyotype(
-        metaphase, tuple(candidates), whole.chromosomes, whole.straightened, whole.labels, arrangement, flags,
+        metaphase,
+        tuple(candidates),
+        tuple(piece.chromosome for piece in pieces),
+        tuple(piece.straightened for piece in pieces),
+        tuple(piece.label for piece in pieces),
+        arrangement,
+        flags,
         clock.seconds,
-    )  # fmt: skip
+    )
 
 
 def _look_twice(
     metaphase: Metaphase, candidates: Sequence[Candidate], options: Options, models: Models, clock: _Clock
-) -> Way:
+) -> list[Piece]:
     """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`."""
     if models.separator is None:
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
-    cuts = partitions(metaphase, candidates, models.separator)
+    offered = partitions(metaphase, candidates, models.separator)
     clock.mark("segment")
-    crops = [[tuple(straighten(metaphase, one) for one in way) for way in ways] for ways in cuts]
-    clock.mark("straighten")
-    # the cell's scale is that of the first ways: pieces of the others must not move it
-    scale = CellScale.of([one for ways in crops for one in ways[0]])
-    flat = [one for ways in crops for way in ways for one in way]
-    labels = iter(classify(flat, models.classifier, scale, options.classify.batch))
-    clock.mark("classify")
-    offered = [
-        [
-            Way(tuple(way), crop, tuple(next(labels) for _ in way))
-            for way, crop in zip(ways, ways_crops, strict=True)
-        ]
-        for ways, ways_crops in zip(cuts, crops, strict=True)
-    ]
-    chosen = choose(offered, lambda cell: arrange(cell, options.arrange).cost)
+    reader = _Reader(metaphase, options, models, clock)
+    # the cell's scale is that of the separator's own ways: pieces of the others must not move it
+    reader([one for ways in offered for one in ways[0]])
+    ways = look(candidates, offered, reader, lambda labels: arrange(labels, options.arrange).cost)
     clock.mark("second_look")
-    return Way(
-        tuple(one for way in chosen for one in way.chromosomes),
-        tuple(one for way in chosen for one in way.straightened),
-        tuple(one for way in chosen for one in way.labels),
-    )
+    return [piece for way in ways for piece in way]
+
+
+class _Reader:
+    """Straightens and classifies chromosomes of one cell; the first ones asked for set the cell's scale."""
+
+    def __init__(self, metaphase: Metaphase, options: Options, models: Models, clock: _Clock) -> None:
+        self._metaphase, self._options, self._models, self._clock = metaphase, options, models, clock
+        self._scale: CellScale | None = None
+        self._known: dict[int, Piece] = {}
+
+    def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
+        new = [one for one in chromosomes if id(one) not in self._known]
+        self._clock.mark("second_look")
+        straightened = [straighten(self._metaphase, one) for one in new]
+        self._clock.mark("straighten")
+        if self._scale is None:
+            self._scale = CellScale.of(straightened)
+        labels = classify(straightened, self._models.classifier, self._scale, self._options.classify.batch)
+        self._clock.mark("classify")
+        for one, crop, label in zip(new, straightened, labels, strict=True):
+            self._known[id(one)] = Piece(one, crop, label)
+        return [self._known[id(one)] for one in chromosomes]
 
 
 class _Clock:
@@ -130,6 +139,7 @@ class _Clock:
         self._last = time.perf_counter()
 
     def mark(self, stage: str) -> None:
+        """Add the time since the last mark to a stage."""
         now = time.perf_counter()
-        self.seconds[stage] = round(now - self._last, 4)
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 4)
         self._last = now

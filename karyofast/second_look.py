@@ -1,17 +1,23 @@
 """A second look at separation: of the ways to cut each cluster, take those whose pieces make the likeliest cell.
 
 Classification-driven separation (after Lerner et al., the paper's reference 18). The separator offers several ways to cut a
-candidate; the pieces of each are straightened and classified, and a way is taken instead of the first when the labels
-of the whole cell become likelier by more than `MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome
-costs what `karyofast.arrange` prices it at, as it does without a second look.
+candidate, and pieces whose ends face one another may be joined; the pieces of each way are straightened and
+classified, and a way is taken instead of the first when the labels of the whole cell become likelier by more than
+`MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome costs what `karyofast.arrange` prices it at,
+as it does without a second look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
-from karyofast.types import Chromosome, Label, Straightened
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.types import Box, Candidate, Chromosome, Label, Straightened
 
 MARGIN = 1.0
 """Nats by which another way must be better: the separator's own choice stands when the labels hardly tell."""
@@ -19,19 +25,92 @@ MARGIN = 1.0
 ROUNDS = 3
 """Passes over the candidates: taking one way can make another's better."""
 
+JOINS = 3
+"""Rounds of joining: a chromosome cut in three needs two."""
+
+FAR = 2.2
+"""Gap in widths between two ends that may be joined: a chromosome that lies across is one width wide, seldom at a right angle."""
+
+NEAR = 0.8
+"""Gap in widths up to which two ends may be joined at any bend below a right angle and a half."""
+
+STRAIGHT = 0.6
+"""Least cosine between the directions of two ends that are joined across a gap."""
+
+BRIDGED = 0.85
+"""Share of the line between two ends that must lie in the candidate."""
+
 
 @dataclass(frozen=True, eq=False)
-class Way:
-    """One way to cut a candidate: its chromosomes with their crops and labels."""
+class Piece:
+    """A chromosome of some way, with its crop and label."""
 
-    chromosomes: tuple[Chromosome, ...]
-    straightened: tuple[Straightened, ...]
-    labels: tuple[Label, ...]
+    chromosome: Chromosome
+    straightened: Straightened
+    label: Label
 
 
-def choose(
-    ways: Sequence[Sequence[Way]], cost: Callable[[Sequence[Label]], float], margin: float = MARGIN
+Way = tuple[Piece, ...]
+"""One way to cut a candidate."""
+
+Cost = Callable[[Sequence[Label]], float]
+"""How unlikely the labels of a whole cell are, in nats (`karyofast.types.Arrangement.cost`)."""
+
+Read = Callable[[Sequence[Chromosome]], Sequence[Piece]]
+"""Straightens and classifies chromosomes."""
+
+
+def look(
+    candidates: Sequence[Candidate], offered: Sequence[Sequence[Sequence[Chromosome]]], read: Read, cost: Cost
 ) -> list[Way]:
+    """Choose how to cut each candidate.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    offered : sequence of sequence of sequence of Chromosome
+        For each candidate its ways, the separator's own first.
+    read : callable
+        Called once for all offered chromosomes, those of the first ways first, and once a round for the joined ones.
+    cost : callable
+
+    Returns
+    -------
+    list of Way
+        One a candidate.
+    """
+    chosen = choose(_read_all(offered, read), cost)
+    for _ in range(JOINS):
+        joined = [
+            [tuple(piece.chromosome for piece in way), *joins(way, candidate)]
+            for way, candidate in zip(chosen, candidates, strict=True)
+        ]
+        if all(len(ways) == 1 for ways in joined):
+            break
+        known = {id(piece.chromosome): piece for way in chosen for piece in way}
+        better = choose(_read_all(joined, read, known), cost)
+        if all(a is b for ways, way in zip(chosen, better, strict=True) for a, b in zip(ways, way, strict=False)):
+            break
+        chosen = better
+    return chosen
+
+
+def _read_all(
+    offered: Sequence[Sequence[Sequence[Chromosome]]], read: Read, known: dict[int, Piece] | None = None
+) -> list[list[Way]]:
+    """The offered ways as pieces; chromosomes that several ways share are read once."""
+    pieces = dict(known or {})
+    unread: dict[int, Chromosome] = {}
+    for position in range(max((len(ways) for ways in offered), default=0)):
+        for ways in offered:
+            for one in ways[position] if position < len(ways) else ():
+                if id(one) not in pieces:
+                    unread[id(one)] = one
+    pieces.update(zip(unread, read(list(unread.values())), strict=True))
+    return [[tuple(pieces[id(one)] for one in way) for way in ways] for ways in offered]
+
+
+def choose(ways: Sequence[Sequence[Way]], cost: Cost, margin: float = MARGIN) -> list[Way]:
     """Choose one way for each candidate.
 
     Parameters
@@ -39,7 +118,6 @@ def choose(
     ways : sequence of sequence of Way
         For each candidate its ways; the first is taken unless another is better.
     cost : callable
-        How unlikely the labels of a whole cell are, in nats (`karyofast.types.Arrangement.cost`).
     margin : float
         Nats by which another way must be better than the one taken.
 
@@ -51,23 +129,104 @@ def choose(
     taken = [0] * len(ways)
 
     def total(chosen: Sequence[int]) -> float:
-        return cost(
-            [label for options, one in zip(ways, chosen, strict=True) for label in options[one].labels]
-        )
+        return cost([piece.label for options, one in zip(ways, chosen, strict=True) for piece in options[one]])
 
     open_ones = [number for number, options in enumerate(ways) if len(options) > 1]
     best = total(taken) if open_ones else 0.0
     for _ in range(ROUNDS):
         changed = False
         for number in open_ones:
-            trials = []
-            for other in range(len(ways[number])):
-                if other != taken[number]:
-                    trial = [*taken[:number], other, *taken[number + 1 :]]
-                    trials.append((total(trial), other))
+            trials = [
+                (total([*taken[:number], other, *taken[number + 1 :]]), other)
+                for other in range(len(ways[number]))
+                if other != taken[number]
+            ]
             least, other = min(trials)
             if least < best - margin:
                 best, taken[number], changed = least, other, True
         if not changed:
             break
     return [options[one] for options, one in zip(ways, taken, strict=True)]
+
+
+def joins(way: Way, candidate: Candidate) -> list[list[Chromosome]]:
+    """The ways in which two pieces of a way are joined to one chromosome.
+
+    Two pieces are joined where an end of the one faces an end of the other, with nothing but the candidate between.
+    """
+    found = []
+    for first, second in combinations(range(len(way)), 2):
+        bridge = _bridge(way[first].straightened, way[second].straightened, candidate)
+        if bridge is None:
+            continue
+        joined = _joined(way[first], way[second], bridge, candidate)
+        rest = [piece.chromosome for number, piece in enumerate(way) if number not in (first, second)]
+        found.append([*rest, joined])
+    return found
+
+
+def _bridge(one: Straightened, other: Straightened, candidate: Candidate) -> NDArray[np.float64] | None:
+    """The two ends (row, column) to be joined, or None."""
+    width = float(np.median(np.concatenate([one.widths, other.widths])))
+    best: tuple[float, NDArray[np.float64]] | None = None
+    for start, out in _ends(one, width):
+        for end, back in _ends(other, width):
+            gap = end - start
+            distance = float(np.hypot(*gap))
+            along = float(-out @ back)
+            if distance > NEAR * width:
+                ahead = float(out @ gap) / distance
+                fits = distance <= FAR * width and along >= STRAIGHT and ahead >= STRAIGHT
+            else:
+                fits = along > -0.7
+            if fits and (best is None or distance < best[0]) and _covered(start, end, candidate):
+                best = distance, np.stack([start, end])
+    return None if best is None else best[1]
+
+
+def _ends(one: Straightened, width: float) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Both ends of an axis, each with the unit vector that points out of it."""
+    axis = one.axis.astype(np.float64)
+    look_back = min(len(axis) - 1, max(2, round(width)))
+    ends = []
+    for tip, inner in ((axis[0], axis[look_back]), (axis[-1], axis[-1 - look_back])):
+        out = tip - inner
+        ends.append((tip, out / max(float(np.hypot(*out)), 1e-9)))
+    return ends
+
+
+def _covered(start: NDArray[np.float64], end: NDArray[np.float64], candidate: Candidate) -> bool:
+    """Whether the line between two points lies in the candidate."""
+    steps = np.linspace(0.0, 1.0, max(2, int(np.hypot(*(end - start))) + 1))[:, None]
+    points = np.rint(start + steps * (end - start)).astype(int) - [candidate.box.top, candidate.box.left]
+    inside = ((points >= 0) & (points < candidate.mask.shape)).all(axis=1)
+    covered = np.zeros(len(points), dtype=bool)
+    covered[inside] = candidate.mask[points[inside, 0], points[inside, 1]]
+    # the ends themselves lie on the rim, half of them just outside
+    return bool(covered.mean() >= BRIDGED) or len(points) <= 5
+
+
+def _joined(one: Piece, other: Piece, bridge: NDArray[np.float64], candidate: Candidate) -> Chromosome:
+    """Both masks and what lies between their ends, a chromosome wide."""
+    width = float(np.median(np.concatenate([one.straightened.widths, other.straightened.widths])))
+    canvas = np.zeros(candidate.mask.shape, dtype=np.uint8)
+    offset = np.array([candidate.box.top, candidate.box.left])
+    (start_row, start_col), (end_row, end_col) = np.rint(bridge - offset).astype(int).tolist()
+    cv2.line(canvas, (start_col, start_row), (end_col, end_row), 1, max(1, round(0.8 * width)))
+    canvas &= candidate.mask
+    for piece in (one, other):
+        top, left = piece.chromosome.box.top - offset[0], piece.chromosome.box.left - offset[1]
+        canvas[top : top + piece.chromosome.box.height, left : left + piece.chromosome.box.width] |= (
+            piece.chromosome.mask
+        )
+    rows, cols = np.flatnonzero(canvas.any(axis=1)), np.flatnonzero(canvas.any(axis=0))
+    box = Box(
+        int(offset[0] + rows[0]),
+        int(offset[1] + cols[0]),
+        int(rows[-1] - rows[0]) + 1,
+        int(cols[-1] - cols[0]) + 1,
+    )
+    mask = canvas[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].astype(bool)
+    score = min(one.chromosome.score, other.chromosome.score)
+    flags = tuple(dict.fromkeys((*one.chromosome.flags, *other.chromosome.flags, "joined")))
+    return replace(one.chromosome, box=box, mask=mask, score=score, flags=flags)

@@ -52,7 +52,5 @@ def segment(
             pieces = segment_rrt.separate(metaphase, one, options, width)
         else:
             pieces = segment_rrt.watershed(metaphase, one)
-        found += [
-            Chromosome(piece.box, piece.mask, piece.score, number, piece.flags) for piece in pieces
-        ]
+        found += [Chromosome(piece.box, piece.mask, piece.score, number, piece.flags) for piece in pieces]
     return found

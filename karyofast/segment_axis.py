@@ -28,6 +28,12 @@ ON = 0.5
 OTHER_LEVELS = (0.3, 0.7, 0.85)
 """Probabilities from which a core pixel is on in the second looks: lower joins what a faint band cut, higher cuts."""
 
+RIM = 0.15
+"""Probability of foreground below which a pixel of a candidate is fluff: background or debris that clings to its rim."""
+
+LEAST_KEPT = 0.6
+"""Share of a candidate that must be left without its fluff; where less is, the network's word is not taken."""
+
 LEAST_FOREGROUND = 0.3
 """Share of a candidate that the network must hold for chromosome; nuclei and debris have next to none."""
 
@@ -42,6 +48,12 @@ INSIDE = 0.7
 
 REACH = 0.75
 """Distance from the core, in widths, up to which a pixel of an overlap belongs to it."""
+
+SAME = 0.85
+"""Intersection over union from which two pieces are one, so that a rim drawn otherwise is no other way to cut."""
+
+LEAST_CORELESS = 1.0
+"""Area in squared widths below which a candidate without any core is debris: chromosome 21 has about 1.5."""
 
 LEAST_AREA = 0.35
 """Area of a chromosome in squared widths below which it is a scrap."""
@@ -72,9 +84,7 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     """
     radii = []
     for one in candidates:
-        depth = cv2.distanceTransform(
-            np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-        )
+        depth = cv2.distanceTransform(np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         radii.append(float(depth.max()))
     return 2.0 * float(np.median(radii)) if radii else WIDTH
 
@@ -131,15 +141,15 @@ def partitions(
     scaled = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) / level
     lifted = _run(scaled, separator)
     owner_there = cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    groups = [_by_candidate(find_cores(lifted[2:], level), owner_there) for level in (ON, *other_levels)]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
-    for threshold in (ON, *other_levels):
-        groups = _by_candidate(find_cores(lifted[2:], threshold), owner_there)
-        for number, one in enumerate(candidates):
-            cores = groups.get(number, [])
-            if not cores and _foreign(lifted[0][owner_there == number]):
-                way = []
-            else:
-                way = _divide(number, one, cores, lifted[1], zoom)
+    for number, one in enumerate(candidates):
+        here = lifted[0][owner_there == number]
+        if not any(number in group for group in groups) and (_foreign(here) or len(here) < LEAST_CORELESS * WIDTH**2):
+            ways[number].append([])
+            continue
+        for group in groups:
+            way = [_known(piece, ways[number]) for piece in _divide(number, one, group.get(number, []), lifted, zoom)]
             if not any(_alike(way, known) for known in ways[number]):
                 ways[number].append(way)
     return ways
@@ -161,11 +171,14 @@ def _by_candidate(cores: Sequence[Core], owner: NDArray[np.int32]) -> dict[int, 
     return groups
 
 
+def _known(one: Chromosome, ways: Sequence[Sequence[Chromosome]]) -> Chromosome:
+    """The piece of an earlier way that has the same mask, give or take a rim, or the piece itself."""
+    return next((other for way in ways for other in way if overlap_share(one, other) > SAME), one)
+
+
 def _alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
-    """Whether two ways cut a candidate into the same pieces, give or take a rim."""
-    if len(one) != len(other):
-        return False
-    return all(max((overlap_share(a, b) for b in other), default=0.0) > 0.85 for a in one)
+    """Whether two ways are made of the same pieces."""
+    return {id(piece) for piece in one} == {id(piece) for piece in other}
 
 
 def overlap_share(one: Chromosome, other: Chromosome) -> float:
@@ -176,9 +189,7 @@ def overlap_share(one: Chromosome, other: Chromosome) -> float:
     if bottom <= top or right <= left:
         return 0.0
     a = one.mask[top - one.box.top : bottom - one.box.top, left - one.box.left : right - one.box.left]
-    b = other.mask[
-        top - other.box.top : bottom - other.box.top, left - other.box.left : right - other.box.left
-    ]
+    b = other.mask[top - other.box.top : bottom - other.box.top, left - other.box.left : right - other.box.left]
     both = int(np.count_nonzero(a & b))
     return both / (one.area + other.area - both)
 
@@ -238,9 +249,7 @@ def _label_directions(directions: NDArray[np.float32], threshold: float) -> tupl
     labels = np.zeros(directions.shape, dtype=np.int32)
     total = 1
     for number, plane in enumerate(directions):
-        count, found, stats, _ = cv2.connectedComponentsWithStats(
-            (plane > threshold).astype(np.uint8), connectivity=8
-        )
+        count, found, stats, _ = cv2.connectedComponentsWithStats((plane > threshold).astype(np.uint8), connectivity=8)
         kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_BIN
         kept[0] = False
         renumbered = np.zeros(count, dtype=np.int32)
@@ -263,21 +272,26 @@ def _without_echoes(cores: list[Core]) -> list[Core]:
 
 
 def _divide(
-    number: int, candidate: Candidate, cores: Sequence[Core], overlap: NDArray[np.float32], zoom: float
+    number: int, candidate: Candidate, cores: Sequence[Core], lifted: NDArray[np.float32], zoom: float
 ) -> list[Chromosome]:
-    """Give the pixels of one candidate to its cores."""
-    if len(cores) < 2:
-        score = cores[0].score if cores else 0.5
-        return [Chromosome(candidate.box, candidate.mask, score=score, candidate=number)]
+    """Give the pixels of one candidate to its cores; fluff at its rim goes to nobody."""
     box = candidate.box
     rows, cols = np.nonzero(candidate.mask)
     # where each pixel of the candidate lies on the network's grid
-    y = np.clip(np.rint((rows + box.top + 0.5) * zoom - 0.5).astype(int), 0, overlap.shape[0] - 1)
-    x = np.clip(np.rint((cols + box.left + 0.5) * zoom - 0.5).astype(int), 0, overlap.shape[1] - 1)
+    y = np.clip(np.rint((rows + box.top + 0.5) * zoom - 0.5).astype(int), 0, lifted.shape[1] - 1)
+    x = np.clip(np.rint((cols + box.left + 0.5) * zoom - 0.5).astype(int), 0, lifted.shape[2] - 1)
+    clean = lifted[0, y, x] >= RIM
+    if clean.mean() >= LEAST_KEPT:
+        rows, cols, y, x = rows[clean], cols[clean], y[clean], x[clean]
+    if len(cores) < 2:
+        mask = np.zeros(candidate.mask.shape, dtype=bool)
+        mask[rows, cols] = True
+        return [_chromosome(_largest(mask), box, cores[0].score if cores else 0.5, number)]
+    shape = lifted.shape[1:]
     window = (slice(y.min(), y.max() + 1), slice(x.min(), x.max() + 1))
-    distance = np.stack([_distance(core, overlap.shape, window)[y - y.min(), x - x.min()] for core in cores])
+    distance = np.stack([_distance(core, shape, window)[y - y.min(), x - x.min()] for core in cores])
     nearest = distance.argmin(axis=0)
-    shared = (overlap[y, x] > ON) & (distance <= REACH * WIDTH)
+    shared = (lifted[1, y, x] > ON) & (distance <= REACH * WIDTH)
     mine = (distance == 0) | shared
     mine[nearest, np.arange(len(rows))] = True
     found = []

@@ -198,11 +198,13 @@ def _prolong(axis: NDArray[np.float64], mask: NDArray[np.bool_], width: float) -
     tail = axis[-1] - axis[-1 - look]
     head /= max(float(np.hypot(*head)), 1e-9)
     tail /= max(float(np.hypot(*tail)), 1e-9)
-    return np.concatenate([
-        _until_out(axis[0] + steps * head, mask)[::-1],
-        axis,
-        _until_out(axis[-1] + steps * tail, mask),
-    ])
+    return np.concatenate(
+        [
+            _until_out(axis[0] + steps * head, mask)[::-1],
+            axis,
+            _until_out(axis[-1] + steps * tail, mask),
+        ]
+    )
 
 
 def _until_out(points: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
 
 from karyofast.arrange import arrange
-from karyofast.second_look import Way, choose
-from karyofast.types import CLASSES, Label
+from karyofast.second_look import Piece, choose, joins, look
+from karyofast.straighten import straighten_patch
+from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
 
 
 def label(name: str, sure: float = 0.97) -> Label:
@@ -11,8 +13,9 @@ def label(name: str, sure: float = 0.97) -> Label:
     return Label(row)
 
 
-def way(*names: str, sure: float = 0.97) -> Way:
-    return Way((), (), tuple(label(name, sure) for name in names))
+def way(*names: str, sure: float = 0.97):
+    """Pieces of which only the labels matter."""
+    return tuple(Piece(None, None, label(name, sure)) for name in names)
 
 
 def cost(labels):
@@ -57,3 +60,70 @@ def test_nothing_to_choose_gives_the_first_ways_without_asking():
     ways = singles(NORMAL)
     assert choose(ways, never) == [options[0] for options in ways]
     assert choose([], never) == []
+
+
+def piece(mask, name="1"):
+    """A whole piece on a canvas, labelled."""
+    box = Box(0, 0, *mask.shape)
+    straightened = straighten_patch(np.where(mask, 150, 0).astype(np.uint8), Chromosome(box, mask))
+    return Piece(Chromosome(box, mask), straightened, label(name))
+
+
+def line(start, end, width=12, shape=(120, 160)):
+    canvas = np.zeros(shape, np.uint8)
+    cv2.line(canvas, start[::-1], end[::-1], 1, width)
+    return canvas.astype(bool)
+
+
+def candidate(*masks):
+    union = np.any(masks, axis=0)
+    return Candidate(Box(0, 0, *union.shape), union)
+
+
+def test_two_arms_that_face_each_other_across_a_chromosome_may_be_joined():
+    left, right, across = line((60, 20), (60, 65)), line((60, 95), (60, 140)), line((15, 80), (105, 80))
+    whole = candidate(left, right, across, line((60, 60), (60, 100)))
+    ways = joins((piece(left), piece(right), piece(across)), whole)
+    areas = [sorted(one.area for one in way) for way in ways]
+    bars = [way for way in ways if any(one.box.width > 110 for one in way)]
+    assert len(bars) == 1
+    assert len(bars[0]) == 2
+    assert min(areas)[0] > 400
+    assert "joined" in bars[0][-1].flags
+
+
+def test_a_bend_that_was_cut_may_be_joined_and_what_lies_apart_may_not():
+    up, along, away = line((20, 40), (70, 40)), line((76, 46), (76, 100)), line((20, 130), (100, 130))
+    ways = joins((piece(up), piece(along), piece(away)), candidate(up, along, away, line((70, 40), (76, 46))))
+    assert len(ways) == 1
+    assert ways[0][-1].area > 0.9 * (up | along).sum()
+
+
+def test_pieces_are_joined_when_the_whole_is_what_the_cell_lacks():
+    left, right = line((60, 20), (60, 70)), line((60, 80), (60, 140))
+    cluster = candidate(left, right, line((60, 60), (60, 90)))
+    names = {id(one.chromosome): one for one in (piece(left, "13"), piece(right, "16"))}
+    rest = list(NORMAL)
+    rest.remove("2")
+    small = np.ones((9, 4), bool)
+    others = [Chromosome(Box(0, 0, 9, 4), small) for _ in rest]
+    known = {id(one): name for one, name in zip(others, rest, strict=True)}
+    offered = [[[one]] for one in others] + [[[entry.chromosome for entry in names.values()]]]
+    asked = []
+
+    def read(chromosomes):
+        asked.append(len(chromosomes))
+        found = []
+        for one in chromosomes:
+            if id(one) in names:
+                found.append(names[id(one)])
+            elif id(one) in known:
+                found.append(Piece(one, straighten_patch(np.full((9, 4), 90, np.uint8), one), label(known[id(one)])))
+            else:
+                found.append(Piece(one, straighten_patch(np.full(one.mask.shape, 90, np.uint8), one), label("2")))
+        return found
+
+    candidates = [Candidate(one.box, one.mask) for one in others] + [cluster]
+    ways = look(candidates, offered, read, cost)
+    assert [entry.label.name for entry in ways[-1]] == ["2"]
+    assert asked == [47, 1]

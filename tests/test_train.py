@@ -21,7 +21,7 @@ def small(data_dir, tmp_path_factory):
     source = CropSource(data_dir / "pki3.zip")
     wanted = {"train": 2, "validation": 1, "test": 1}
     rows, seen = [], set()
-    for cell, of_cell in source.cells():
+    for _, of_cell in source.cells():
         part = split_of(of_cell[0].case)
         if wanted[part] > 0 and of_cell[0].case not in seen:
             wanted[part] -= 1

@@ -8,6 +8,8 @@ where two touch, their cores stay apart in the plane.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -33,10 +35,10 @@ class AxisNet(nn.Module):
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)
-        self.down = nn.ModuleList(_double(before, after) for before, after in zip((1, *widths[:-1]), widths, strict=True))
-        self.up = nn.ModuleList(
-            _double(below + here, here) for here, below in zip(widths[:-1], widths[1:], strict=True)
+        self.down = nn.ModuleList(
+            _double(before, after) for before, after in zip((1, *widths[:-1]), widths, strict=True)
         )
+        self.up = nn.ModuleList(_double(below + here, here) for here, below in pairwise(widths))
         self.head = nn.Conv2d(widths[0], CHANNELS, 1)
 
     def forward(self, density: Tensor) -> Tensor:

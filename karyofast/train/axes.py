@@ -77,9 +77,7 @@ class Picture:
     doubtful: NDArray[np.bool_]
 
 
-def picture(
-    density: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], doubtful: NDArray[np.bool_]
-) -> Picture:
+def picture(density: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], doubtful: NDArray[np.bool_]) -> Picture:
     """Prepare a picture: scaled to the typical width, density over the typical one, axes found.
 
     Parameters
@@ -112,9 +110,7 @@ def cut(source: Picture, rng: np.random.Generator, side: int, bins: int) -> Exam
     matrix = cv2.getRotationMatrix2D((float(middle[1]), float(middle[0])), float(rng.uniform(0, 360)), zoom)
     matrix[:, 2] += 0.5 * side - middle[::-1]
     if rng.random() < 0.5:
-        matrix = (
-            np.array([[-1.0, 0, side - 1.0], [0, 1.0, 0], [0, 0, 1.0]]) @ np.vstack([matrix, [0, 0, 1]])
-        )[:2]
+        matrix = (np.array([[-1.0, 0, side - 1.0], [0, 1.0, 0], [0, 0, 1.0]]) @ np.vstack([matrix, [0, 0, 1]]))[:2]
     laid = []
     for one in source.laid:
         axis = (one.axis[:, ::-1] @ matrix[:, :2].T + matrix[:, 2])[:, ::-1]
@@ -124,8 +120,6 @@ def cut(source: Picture, rng: np.random.Generator, side: int, bins: int) -> Exam
                 laid.append(Laid(mask, axis, one.width * zoom))
     density = cv2.warpAffine(source.density, matrix, (side, side), flags=cv2.INTER_LINEAR)
     density = density * rng.uniform(0.7, 1.3) + rng.normal(0, rng.uniform(0.003, 0.03), density.shape)
-    unsure = (
-        cv2.warpAffine(source.doubtful.astype(np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST) > 0
-    )
+    unsure = cv2.warpAffine(source.doubtful.astype(np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST) > 0
     weight = np.where(unsure, 0.0, 1.0).astype(np.float32)
     return Example(density.astype(np.float32), targets(laid, (side, side), bins), weight)

@@ -46,7 +46,7 @@ class TrainOptions:
 def train(
     crops: CropSet,
     folder: Path,
-    options: TrainOptions = TrainOptions(),  # noqa: B008 (frozen)
+    options: TrainOptions = TrainOptions(),
     resume: bool = True,
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
@@ -81,9 +81,7 @@ def train(
     per_epoch = len(chosen) // options.batch or 1
     steps = per_epoch * options.epochs
     network = _network(options, device)
-    state = State(
-        network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay)
-    )
+    state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
     if resume:
         state.restore(folder)
     figures: dict[str, float] = {}
@@ -125,9 +123,7 @@ def _step(
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16):
         logits = state.network(inputs.to(memory_format=torch.channels_last))
-    loss = cross_entropy(
-        logits.float(), torch.from_numpy(joint).to(device), label_smoothing=options.smoothing
-    )
+    loss = cross_entropy(logits.float(), torch.from_numpy(joint).to(device), label_smoothing=options.smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimizer.step()
@@ -155,9 +151,7 @@ def predict(
     return np.concatenate(classes), np.concatenate(ups)
 
 
-def measure(
-    network: Vgg16, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
-) -> dict[str, float]:
+def measure(network: Vgg16, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu") -> dict[str, float]:
     """Share of crops whose class, and whose orientation, is right."""
     if len(indices) == 0:
         return {}

@@ -91,9 +91,7 @@ WIDTH = 12.0
 """Chromosome width, px, that scenes are drawn at and that pictures are brought to before the network sees them."""
 
 
-def compose(
-    pieces: Sequence[Piece], rng: np.random.Generator, options: ComposeOptions, adding: bool
-) -> Scene:
+def compose(pieces: Sequence[Piece], rng: np.random.Generator, options: ComposeOptions, adding: bool) -> Scene:
     """Lay pieces into a square scene.
 
     Parameters
@@ -117,9 +115,7 @@ def compose(
             continue
         window, inner = _windows(mask.shape, at, side)
         before, new = density[window], patch[inner] * mask[inner]
-        density[window] = (
-            before + new if adding else 255.0 * (1.0 - (1.0 - before / 255.0) * (1.0 - new / 255.0))
-        )
+        density[window] = before + new if adding else 255.0 * (1.0 - (1.0 - before / 255.0) * (1.0 - new / 255.0))
         full = np.zeros((side, side), bool)
         full[window] = mask[inner]
         covered[window] |= mask[inner].astype(np.uint8)
@@ -132,9 +128,7 @@ def _turned(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
     height, width = one.density.shape
     side = int(np.hypot(height, width) * zoom) + 6
-    matrix = cv2.getRotationMatrix2D(
-        (0.5 * (width - 1), 0.5 * (height - 1)), float(rng.uniform(0, 360)), zoom
-    )
+    matrix = cv2.getRotationMatrix2D((0.5 * (width - 1), 0.5 * (height - 1)), float(rng.uniform(0, 360)), zoom)
     matrix[:, 2] += [0.5 * (side - width), 0.5 * (side - height)]
     if rng.random() < 0.5:
         mirror = np.array([[-1.0, 0.0, side - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -173,9 +167,7 @@ def _find_place(
     return None
 
 
-def _windows(
-    shape: tuple[int, ...], at: tuple[int, int], side: int
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _windows(shape: tuple[int, ...], at: tuple[int, int], side: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """The part of a square scene that a patch at `at` covers, and the part of the patch that lies in the scene."""
     outer, inner = [], []
     for start, length in zip(at, shape, strict=True):
@@ -218,9 +210,7 @@ def _disturbers(shape: tuple[int, ...], level: float, rng: np.random.Generator) 
         canvas = np.zeros(shape, np.uint8)
         axes = (int(radius), int(radius * rng.uniform(0.7, 1.0)))
         cv2.ellipse(canvas, (int(centre[1]), int(centre[0])), axes, rng.uniform(0, 180), 0, 360, 1, -1)
-        texture = (
-            1.0 + 0.15 * _smooth_field(shape, rng, 5.0) + 0.05 * rng.normal(0, 1, shape).astype(np.float32)
-        )
+        texture = 1.0 + 0.15 * _smooth_field(shape, rng, 5.0) + 0.05 * rng.normal(0, 1, shape).astype(np.float32)
         drawn += canvas * texture * level * rng.uniform(0.4, 1.4)
     for _ in range(rng.poisson(2.0)):
         centre = rng.uniform(0, shape)

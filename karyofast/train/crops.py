@@ -106,9 +106,7 @@ def _prepare(path: Path, seed: int, variants: int, number: int, cells: list[list
         ]
         scale = CellScale.of([variants_of[0][0] for variants_of in drawn])
         crops = [tuple(one.crop for one, _ in variants_of) for variants_of in drawn]
-        done.append(
-            _Cell(labelled, crops, [tuple(up for _, up in variants_of) for variants_of in drawn], scale)
-        )
+        done.append(_Cell(labelled, crops, [tuple(up for _, up in variants_of) for variants_of in drawn], scale))
     return done
 
 
@@ -146,9 +144,7 @@ def augmented(
         crop = crop[lost:] if rng.random() < 0.5 else crop[:-lost]
     values = standardise(crop, scale)
     inside = values > FLOOR
-    values = values * (1.0 + rng.uniform(-how.contrast, how.contrast)) + rng.uniform(
-        -how.brightness, how.brightness
-    )
+    values = values * (1.0 + rng.uniform(-how.contrast, how.contrast)) + rng.uniform(-how.brightness, how.brightness)
     values = np.where(inside, np.clip(values, FLOOR, -FLOOR), FLOOR).astype(np.float32)
     if rng.random() < 0.5:
         values, up = np.ascontiguousarray(values[::-1]), not up

@@ -83,6 +83,4 @@ def log(folder: Path, figures: dict[str, Any]) -> None:
 
 def one_cycle(done: float, warm: float) -> float:
     """Share of the peak learning rate: a rise over `warm`, then half a cosine down to nothing."""
-    return (
-        done / warm + 1e-3 if done < warm else 0.5 * (1.0 + math.cos(math.pi * (done - warm) / (1.0 - warm)))
-    )
+    return done / warm + 1e-3 if done < warm else 0.5 * (1.0 + math.cos(math.pi * (done - warm) / (1.0 - warm)))

@@ -137,9 +137,7 @@ def write_classifier(
 
 def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> ClassifierScore:
     """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
-    inputs = np.stack(
-        [network_input(crops.crops[i][0], crops.scales[i], runtime.input_size) for i in indices]
-    )
+    inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.input_size) for i in indices])
     parts = [runtime.predict(inputs[first : first + 64, None]) for first in range(0, len(inputs), 64)]
     classes = np.concatenate([part[0] for part in parts])
     up = np.concatenate([part[1] for part in parts])
@@ -211,11 +209,7 @@ def train_separator(
     network = separator.train(
         store, real, out, options, resume, lambda step, steps, figures: tell("train", step, steps, figures)
     )
-    used = (
-        f"{len(real)} pictures of {pictures.parent.name}/{pictures.name}, training slides"
-        if pictures
-        else "none"
-    )
+    used = f"{len(real)} pictures of {pictures.parent.name}/{pictures.name}, training slides" if pictures else "none"
     return write_separator(network, out / name, name, data, used, options)
 
 

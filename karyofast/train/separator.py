@@ -28,6 +28,9 @@ class SeparatorOptions:
     """Everything that decides a training run; written to its folder first."""
 
     steps: int = 1800
+    """of one cycle of the learning rate"""
+    cycles: int = 2
+    """each of half the peak rate of the one before"""
     batch: int = 8
     rate: float = 3e-3
     decay: float = 0.01
@@ -46,7 +49,7 @@ def train(
     store: PieceStore,
     pictures: Sequence[Picture],
     folder: Path,
-    options: SeparatorOptions = SeparatorOptions(),  # noqa: B008 (frozen)
+    options: SeparatorOptions = SeparatorOptions(),
     resume: bool = True,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> AxisNet:
@@ -79,21 +82,21 @@ def train(
     claim(folder, options, resume)
     torch.manual_seed(options.seed)
     network = AxisNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = State(
-        network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay)
-    )
+    state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
     if resume:
         state.restore(folder)
     watched = _watched(store, pictures, options)
     started, losses = time.perf_counter(), []
-    while state.step < options.steps:
+    total = options.steps * options.cycles
+    while state.step < total:
         rng = np.random.default_rng([options.seed, 1, state.step])
         batch = [_example(store, pictures, rng, options) for _ in range(options.batch)]
-        state.set_rate(options.rate * one_cycle(state.step / options.steps, options.warm))
+        cycle, step = divmod(state.step, options.steps)
+        state.set_rate(options.rate * 0.5**cycle * one_cycle(step / options.steps, options.warm))
         losses.append(_step(state, batch, options))
         if progress:
-            progress(state.step, options.steps, {"loss": losses[-1]})
-        if state.step % options.every == 0 or state.step == options.steps:
+            progress(state.step, total, {"loss": losses[-1]})
+        if state.step % options.every == 0 or state.step == total:
             state.save(folder)
             figures = {"step": state.step, "loss": float(np.mean(losses)), **measure(network, watched)}
             log(folder, {**figures, "seconds": round(time.perf_counter() - started, 1)})
