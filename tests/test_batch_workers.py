@@ -1,0 +1,81 @@
+import os
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from karyotypes import bars, karyotype, label
+
+from karyofast import batch
+from karyofast.batch import run
+from karyofast.config import Options, SegmentOptions
+from karyofast.errors import ModelError
+
+
+class StoppedHere(BaseException):
+    """Stands for Ctrl-C."""
+
+
+def analyse(metaphase):
+    """As many chromosomes as the first pixel says; 13 is an error, 15 the end of its process."""
+    number = int(metaphase.grey[0, 0])
+    if number == 13:
+        raise ZeroDivisionError("thirteen")
+    if number == 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+    crops, names = bars("46,XX")
+    return karyotype(crops[:number], [label(name) for name in names[:number]], seconds={"detect": 0.5})
+
+
+def picture(path: Path, number: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grey = np.full((40, 50), 200, np.uint8)
+    grey[10:30, 20:25] = 60
+    grey[0, 0] = number
+    cv2.imwrite(str(path), grey)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return [picture(tmp_path / "in" / f"{name}.png", number) for name, number in (("a", 3), ("b", 4))]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_two_processes_write_what_one_writes(pictures, tmp_path):
+    bad = picture(tmp_path / "in" / "d.png", 13)
+    one = run([*pictures, bad], tmp_path / "one", analyse=analyse)
+    told = []
+    two = run([*pictures, bad], tmp_path / "two", analyse=analyse, jobs=2, progress=told.append)
+    assert two == one
+    assert sorted(row.image for row in told) == sorted(row.image for row in one)
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
+
+
+def test_a_worker_that_dies_costs_its_image_alone(pictures, tmp_path):
+    deadly = picture(tmp_path / "in" / "deadly.png", 15)
+    rows = run([pictures[0], deadly, pictures[1]], tmp_path / "out", analyse=analyse, jobs=2)
+    assert [row.status for row in rows] == ["done", "failed", "done"]
+    assert "a worker process ended with code -9" in rows[1].error
+
+
+def test_a_model_that_a_worker_cannot_load_stops_the_run(monkeypatch, pictures, tmp_path):
+    # the parent's check is taken away, the workers' own stays: they are new processes
+    monkeypatch.setattr(batch, "models_of", lambda options, models: {})
+    with pytest.raises(ModelError, match="no-such-model"):
+        run(pictures, tmp_path / "out", Options(segment=SegmentOptions(model="no-such-model")), jobs=2)
+
+
+def test_stopping_with_several_processes_leaves_a_folder_that_a_rerun_completes(pictures, tmp_path):
+    def stop(row):
+        raise StoppedHere
+
+    with pytest.raises(StoppedHere):
+        run(pictures, tmp_path / "out", analyse=analyse, jobs=2, progress=stop)
+    run(pictures, tmp_path / "out", analyse=analyse)
+    run(pictures, tmp_path / "whole", analyse=analyse)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")

@@ -1,0 +1,222 @@
+import json
+import logging
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from karyotypes import bars, karyotype, label
+from typer.testing import CliRunner
+
+from karyofast import __version__, pipeline
+from karyofast.cli import main as cli
+from karyofast.errors import OptionError
+from karyofast.iscn import parse
+from karyofast.models.store import list_models
+from karyofast.summary import read_summary
+
+
+@pytest.fixture(autouse=True)
+def own_logging(monkeypatch):
+    """The command line sets up logging on a stderr that is gone after the test."""
+    monkeypatch.setattr(logging, "basicConfig", lambda **settings: None)
+
+
+def call(*arguments):
+    return CliRunner().invoke(cli.app, [str(one) for one in arguments])
+
+
+def exit_code(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["karyofast", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return stop.value.code or 0
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A pipeline that finds the same small cell in every picture and keeps the options it was given."""
+    given = []
+
+    def found(metaphase, options=None, models=None):
+        given.append(options)
+        crops, names = bars("45,X")
+        return karyotype(crops, [label(name) for name in names], metaphase.name, seconds={"detect": 0.5})
+
+    monkeypatch.setattr(pipeline, "load_models", lambda options, threads=0: None)
+    monkeypatch.setattr(pipeline, "karyotype", found)
+    return given
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pictures and a file that is none."""
+    grey = np.full((60, 60), 210, np.uint8)
+    grey[10:50, 25:32] = 70
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), grey)
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def real(data_dir, tmp_path_factory):
+    """A real metaphase, run from the command line."""
+    image = sorted((data_dir / "gband" / "unlabelled").iterdir())[0]
+    out = tmp_path_factory.mktemp("real")
+    result = CliRunner().invoke(cli.app, ["run", str(image), "-o", str(out), "--json"])
+    return image, out, result
+
+
+def test_run_karyotypes_a_real_metaphase(real):
+    image, out, result = real
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    (row,) = said["images"]
+    assert (row["image"], row["status"], row["error"]) == (str(image), "done", "")
+    assert 35 <= row["count"] <= 55
+    assert len(parse(row["iscn"])) <= row["count"]
+    own = out / image.stem
+    written = json.loads((own / "karyotype.json").read_text())
+    assert (written["count"], written["iscn"], written["draft"]) == (row["count"], row["iscn"], True)
+    for name in ("karyogram.png", "overlay.png"):
+        assert cv2.imread(str(own / name)) is not None
+    assert read_summary(out / "summary.csv")[0].count == row["count"]
+    content = json.loads((out / "instances.coco.json").read_text())
+    assert len(content["annotations"]) == row["count"]
+    assert image.stem in (out / "report.html").read_text()
+
+
+def test_run_again_takes_the_real_result_from_its_folder(real, monkeypatch):
+    image, out, result = real
+
+    def refuse(*arguments, **settings):
+        raise AssertionError("the image was done again")
+
+    monkeypatch.setattr(pipeline, "load_models", refuse)
+    again = call("run", image, "-o", out, "--json")
+    assert json.loads(again.stdout) == json.loads(result.stdout)
+
+
+def test_run_refuses_other_settings_in_the_same_folder(real, monkeypatch, capsys):
+    image, out, _ = real
+    assert exit_code(monkeypatch, "run", image, "-o", out, "--method", "none") == 1
+    assert "--force" in capsys.readouterr().err
+
+
+def test_run_names_bad_images_and_ends_with_3(folder, quick):
+    result = call("run", folder, "-o", folder / "out")
+    assert result.exit_code == 3
+    assert "a.png  45,X  (45 chromosomes" in result.stdout
+    assert "2 of 3 images done" in result.stdout
+    assert "broken.png" in result.stderr
+    assert "broken.png" not in result.stdout
+    assert [row.status for row in read_summary(folder / "out" / "summary.csv")] == ["done", "done", "failed"]
+
+
+def test_run_quiet_prints_results_and_reasons_alone(folder, quick):
+    result = call("run", folder, "-o", folder / "out", "--quiet")
+    assert len(result.stdout.splitlines()) == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_run_prints_json_alone_on_stdout(folder, quick):
+    said = json.loads(call("run", folder / "a.png", folder / "broken.png", "-o", folder / "out", "--json").stdout)
+    assert (said["folder"], said["done"]) == (str(folder / "out"), 1)
+    assert [(one["status"], one["count"]) for one in said["images"]] == [("done", 45), ("failed", None)]
+
+
+def test_run_takes_options_from_a_file_and_the_command_line(folder, quick):
+    (folder / "settings.toml").write_text('polarity = "dark"\n[segment]\nmethod = "none"\n[arrange]\ngain_price = 5\n')
+    config = ("--config", folder / "settings.toml")
+    call("run", folder / "a.png", "-o", folder / "out", *config, "--method", "watershed")
+    (options,) = quick
+    assert (options.polarity, options.segment.method, options.arrange.gain_price) == ("dark", "watershed", 5.0)
+
+
+def test_run_does_all_again_when_forced(folder, quick):
+    for arguments in ((), (), ("--force",), ("--force", "--polarity", "dark")):
+        assert call("run", folder / "a.png", "-o", folder / "out", *arguments).exit_code == 0
+    assert [options.polarity for options in quick] == ["auto", "auto", "dark"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("run", "no-such.png", "-o", "{}/out"), 1),
+        (("run", "{}/a.png", "-o", "{}/out", "--method", "guess"), 1),
+        (("run", "{}/a.png", "-o", "{}/out", "--model", "guess"), 1),
+        (("run", "{}/a.png"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--jobs", "0"), 2),
+        (("run", "{}/a.png", "{}/broken.png", "-o", "{}/out"), 3),
+        (("run", "{}/a.png", "-o", "{}/out"), 0),
+        (("info",), 0),
+        (("demo", "--karyotype", "47", "-o", "{}/out"), 1),
+    ],
+)
+def test_exit_codes(arguments, code, folder, monkeypatch, quick, capsys):
+    if "guess" in arguments:
+        # the real one looks the model up, and fails to
+        monkeypatch.undo()
+        monkeypatch.setattr(logging, "basicConfig", lambda **settings: None)
+    assert exit_code(monkeypatch, *(one.format(folder) for one in arguments)) == code
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert bool(said) == bool(code)
+
+
+@pytest.mark.parametrize("verb", ["run", "demo", "info"])
+def test_help_has_a_line_on_each_option_and_examples(verb):
+    result = call(verb, "--help")
+    assert result.exit_code == 0
+    assert f"karyofast {verb}" in result.stdout
+    assert "--json" in result.stdout
+
+
+def test_info_tells_what_is_there():
+    said = json.loads(call("info", "--json").stdout)
+    assert said["karyofast"] == __version__
+    assert said["libraries"]["numpy"] == np.__version__
+    assert said["libraries"]["opencv-python-headless"] != "not installed"
+    assert said["cores"] >= 1
+    assert said["processor"]
+    assert set(said["kernels"]) == {"component tree (compiled)", "measures (Numba)"}
+    assert [one["name"] for one in said["models"]] == [one.name for one in list_models()]
+    text = call("info").stdout
+    assert f"karyofast {__version__}" in text
+    assert all(f"{one['name']} ({one['kind']}" in text for one in said["models"])
+
+
+def test_demo_draws_karyotypes_and_scores_a_cell(tmp_path):
+    result = call("demo", "-o", tmp_path / "demo", "--picture", "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    pictures = {name: cv2.imread(said[name]) for name in ("metaphase", "karyogram", "overlay", "picture")}
+    assert all(picture is not None for picture in pictures.values())
+    assert pictures["picture"].shape[0] > pictures["karyogram"].shape[0]
+    assert pictures["picture"].shape[1] > pictures["karyogram"].shape[1] + pictures["metaphase"].shape[1]
+    (one,) = said["scores"]["images"]
+    assert (one["true"], one["true_iscn"]) == (47, "47,XX,+21")
+    # the demo is there to convince: most of a clean simulated cell must come out
+    assert one["separated"] >= 40
+    assert one["placed"] >= 24
+
+
+def test_demo_tells_in_words_where_its_pictures_are(tmp_path, monkeypatch):
+    crops, names = bars("45,X")
+    few = karyotype(crops[:8], [label(name) for name in names[:8]])
+    monkeypatch.setattr(pipeline, "karyotype", lambda metaphase: few)
+    result = call("demo", "-o", tmp_path, "--seed", 4, "--karyotype", "45,X")
+    assert result.exit_code == 0, result.output
+    assert str(tmp_path / "karyogram.png") in result.stdout
+    assert "45,X, 45 chromosomes" in result.stdout
+    assert "0 of 45 separated and in the right place" in result.stdout
+    assert "8 found that are none" in result.stdout
+    assert "not right" in result.stdout
+    assert not (tmp_path / "demo.png").exists()
+
+
+def test_demo_refuses_a_karyotype_that_cannot_be_drawn(tmp_path):
+    result = call("demo", "-o", tmp_path / "demo", "--karyotype", "47,XX")
+    assert isinstance(result.exception, OptionError)
+    assert not (tmp_path / "demo").exists()
