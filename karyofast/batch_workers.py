@@ -6,6 +6,7 @@ known which image it had. That image fails, a new worker takes the place, the ot
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections import deque
@@ -36,7 +37,8 @@ class _Worker:
         # spawned, not forked: a fork copies locks that threads of OpenCV and ONNX Runtime may hold
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_work, args=(theirs, setup, threads), daemon=True)
+        level = logging.getLogger().getEffectiveLevel()
+        self.process: SpawnProcess = context.Process(target=_work, args=(theirs, setup, threads, level), daemon=True)
         self.process.start()
         theirs.close()
         self.task: Task | None = None
@@ -110,12 +112,13 @@ def _hear(worker: _Worker, tell: Callable[[Task, SummaryRow], None]) -> bool:
     return True
 
 
-def _work(pipe: Connection, setup: Loadable, threads: int) -> None:
+def _work(pipe: Connection, setup: Loadable, threads: int, level: int) -> None:
     """A worker's life: load, say so, then one row for each image until None comes."""
     import cv2
 
     # Ctrl-C reaches every process of the terminal; the parent alone decides what it means
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     cv2.setNumThreads(threads)
     try:
         do = setup.load(threads)

@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 from pathlib import Path
@@ -46,11 +47,13 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
-def test_two_processes_write_what_one_writes(pictures, tmp_path):
+def test_two_processes_write_and_log_what_one_does(pictures, tmp_path, caplog, capfd):
     bad = picture(tmp_path / "in" / "d.png", 13)
     one = run([*pictures, bad], tmp_path / "one", analyse=analyse)
     told = []
-    two = run([*pictures, bad], tmp_path / "two", analyse=analyse, jobs=2, progress=told.append)
+    with caplog.at_level(logging.DEBUG):
+        two = run([*pictures, bad], tmp_path / "two", analyse=analyse, jobs=2, progress=told.append)
+    assert 'raise ZeroDivisionError("thirteen")' in capfd.readouterr().err
     assert two == one
     assert sorted(row.image for row in told) == sorted(row.image for row in one)
     assert tree(tmp_path / "two") == tree(tmp_path / "one")
