@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import glob
 import logging
-import os
+import stat
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.errors import ImageError
+from karyofast.errors import ImageError, OptionError
+from karyofast.files import write_whole
+from karyofast.polarity import density, find_polarity
 from karyofast.types import Metaphase, Polarity
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
@@ -27,7 +29,16 @@ LEAST_SIDE = 16
 """Side, px, below which a picture cannot show a metaphase."""
 
 LEAST_CONTRAST = 8
-"""Grey levels between the darkest and the brightest part below which a picture is blank: noise of a flat field."""
+"""Grey levels between the darkest and the brightest part below which a picture is blank."""
+
+SOFTENING = 2.0
+"""Sigma, px, over which neighbours are averaged to tell noise from a picture: half a narrow chromosome."""
+
+LEAST_LEFT = 0.3
+"""Share of the contrast that must be left then; white noise keeps 0.14 of its own, metaphases more than 0.7."""
+
+MAX_BYTES = 2**31
+"""Largest file read: `MAX_PIXELS` of four 16-bit channels need less than half of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,18 +92,23 @@ def metaphase_from_array(
     Returns
     -------
     Metaphase
-        Flagged "blank" when it is too small or too flat to show anything.
+        Flagged "blank" when it is too small or too flat to show anything, or of nothing but noise.
 
     Raises
     ------
     ImageError
         Not an image: wrong number of dimensions, no pixels, too many, or NaN.
+    OptionError
+        Another polarity.
     """
+    if polarity not in ("auto", "dark", "bright"):
+        raise OptionError(f"`polarity` must be 'auto', 'dark' or 'bright'. Got: {polarity!r}.")
     grey = _eight_bit(_one_channel(np.asarray(array)))
-    blank = min(grey.shape) < LEAST_SIDE or _contrast(grey) < LEAST_CONTRAST
-    chosen: Polarity = _find_polarity(grey) if polarity == "auto" else polarity
-    density = np.zeros_like(grey) if blank else _density(grey, chosen)
-    return Metaphase(grey, density, chosen, name, (*flags, *(("blank",) if blank else ())))
+    if _shows_nothing(grey):
+        chosen: Polarity = "dark" if polarity == "auto" else polarity
+        return Metaphase(grey, np.zeros_like(grey), chosen, name, (*flags, "blank"))
+    chosen = find_polarity(grey) if polarity == "auto" else polarity
+    return Metaphase(grey, density(grey, chosen), chosen, name, tuple(flags))
 
 
 def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
@@ -126,12 +142,7 @@ def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file under a temporary name in its folder, then rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -148,21 +159,44 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
-    if path.is_dir():
-        raise ImageError("is a folder. Give a file, or the folder to a command that takes folders.")
+    data = _bytes(path)
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _read_tiff(path, data)
+    size = _header_size(data)
+    _refuse_large(size)
+    # other formats that OpenCV knows have no size that could be checked before decoding
+    array = _decoded(data) if size is not None else None
+    if array is None or _is_cut_jpeg(data):
+        raise ImageError("is no picture that can be decoded (TIFF, PNG, JPEG, BMP), or a broken one.")
+    return array, ()
+
+
+def _bytes(path: Path) -> bytes:
     try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("is a folder. Give a file, or the folder to a command that takes folders.")
+        if not stat.S_ISREG(status.st_mode):
+            # opening a pipe waits for somebody to write into it
+            raise ImageError("is no file but a pipe, a socket or a device.")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                f"has {status.st_size} bytes, more than {MAX_BYTES}. Give the pages of a stack one by one."
+            )
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror or error}.") from error
     if not data:
         raise ImageError("is an empty file.")
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _read_tiff(path, data)
-    _refuse_large(_header_size(data))
-    array = _decoded(data)
-    if array is None:
-        raise ImageError("is no picture that can be decoded (TIFF, PNG, JPEG, BMP), or a broken one.")
-    return array, ()
+    return data
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Whether a JPEG has lost its end; some versions of OpenCV fill what is missing with grey."""
+    if data[:2] != b"\xff\xd8":
+        return False
+    scan = next((at for marker, at in _jpeg_segments(data) if marker == 0xDA), len(data))
+    return data.find(b"\xff\xd9", scan) < 0
 
 
 def _decoded(data: bytes) -> NDArray[np.generic] | None:
@@ -178,21 +212,13 @@ def _read_tiff(path: Path, data: bytes) -> tuple[NDArray[np.generic], tuple[str,
 
     try:
         with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
-            _refuse_large((page.shape[0], page.shape[1]) if len(page.shape) > 1 else None)
+            page: Any = file.pages[0]
+            _refuse_large((page.imagelength, page.imagewidth))
             array = _page(page, data)
             pages = len(file.pages)
     except ImageError:
         raise
-    except (
-        tifffile.TiffFileError,
-        ValueError,
-        OSError,
-        IndexError,
-        KeyError,
-        TypeError,
-        struct.error,
-    ) as error:
+    except Exception as error:  # tifffile lets out whatever a broken file leads it into, ZeroDivisionError too
         raise ImageError(f"is a broken TIFF file: {error}.") from error
     if pages > 1:
         _log.warning("%s: has %d pages; the first is read.", path, pages)
@@ -236,7 +262,7 @@ def _turned(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _header_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) from the header of a PNG or BMP; None where it is not told at a fixed place."""
+    """(height, width) from the header of a PNG, BMP or JPEG; None where there is none of these."""
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return height, width
@@ -249,14 +275,23 @@ def _header_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+    for marker, at in _jpeg_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and at + 9 <= len(data):
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
             return height, width
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of each segment, up to the first scan; thumbnails lie within segments and are passed over."""
+    at, marker = 2, 0
+    while at + 4 <= len(data) and data[at] == 0xFF and marker != 0xDA:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a marker may be preceded by any number of them
+            at += 1
+            continue
+        yield marker, at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
 
 
 def _refuse_large(size: tuple[int, int] | None) -> None:
@@ -304,38 +339,15 @@ def _eight_bit(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     return scaled
 
 
+def _shows_nothing(grey: NDArray[np.uint8]) -> bool:
+    """Whether a picture is too small or flat, or of nothing but noise, which goes when neighbours are averaged."""
+    if min(grey.shape) < LEAST_SIDE:
+        return True
+    soft = _contrast(np.asarray(cv2.GaussianBlur(grey, (0, 0), SOFTENING), np.uint8))
+    return soft < max(LEAST_CONTRAST, LEAST_LEFT * _contrast(grey))
+
+
 def _contrast(grey: NDArray[np.uint8]) -> int:
     """Grey levels between the 1st and 99.9th or the 0.1st and 99th percentile, whichever span is larger."""
     lowest, low, high, highest = np.percentile(grey, [0.1, 1.0, 99.0, 99.9])
     return int(max(highest - low, high - lowest))
-
-
-def _find_polarity(grey: NDArray[np.uint8]) -> Polarity:
-    """The background is most of the picture and its flattest part: on which side of the rest it lies tells.
-
-    The level held by most of the flat pixels is the background's; chromosomes are on the side on which more
-    lies, weighed by its distance.
-    """
-    level = _background(grey)
-    away = grey.astype(np.float64) - level
-    noise = max(3.0, 0.02 * float(np.ptp(grey)))
-    darker = float(-away[away < -noise].sum())
-    brighter = float(away[away > noise].sum())
-    return "dark" if darker >= brighter else "bright"
-
-
-def _background(grey: NDArray[np.uint8]) -> float:
-    """Level of the background: the mode of the pixels that lie in flat surroundings."""
-    smooth = cv2.GaussianBlur(grey, (0, 0), 1.5)
-    slope = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
-    flat = smooth[slope <= np.percentile(slope, 50)]
-    counts = np.bincount(flat.ravel(), minlength=256).astype(np.float64)
-    counts = np.convolve(counts, np.ones(5) / 5.0, mode="same")
-    return float(np.argmax(counts))
-
-
-def _density(grey: NDArray[np.uint8], polarity: Polarity) -> NDArray[np.uint8]:
-    """Grey levels by which a pixel differs from the background, towards the chromosomes' side."""
-    level = _background(grey)
-    signed = level - grey.astype(np.float64) if polarity == "dark" else grey.astype(np.float64) - level
-    return np.clip(np.rint(signed), 0, 255).astype(np.uint8)

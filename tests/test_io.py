@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from karyofast.errors import ImageError
+from karyofast.errors import ImageError, OptionError
 from karyofast.io import (
+    MAX_BYTES,
     SUFFIXES,
     expand_inputs,
     metaphase_from_array,
@@ -167,6 +168,58 @@ def test_a_file_cut_after_its_header_is_refused(tmp_path, suffix):
     assert_refused(path, "decoded|broken")
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_jpeg_that_lost_its_end_is_refused(tmp_path, share):
+    noise = np.random.default_rng(0).integers(0, 255, (80, 100), np.uint8)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: int(share * len(data))])
+    assert_refused(tmp_path / "cut.jpg", "broken one")
+
+
+def test_what_a_camera_appends_to_a_jpeg_does_no_harm(tmp_path):
+    # a preview behind the picture, with a scan of its own that has no end
+    data = cv2.imencode(".jpg", scene(), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    (tmp_path / "more.jpg").write_bytes(data + b"\xff\xda" + bytes(50))
+    assert read_metaphase(tmp_path / "more.jpg").shape == (80, 100)
+
+
+def test_a_jpeg_marker_may_be_padded(tmp_path):
+    data = cv2.imencode(".jpg", scene(), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    (tmp_path / "padded.jpg").write_bytes(data[:2] + b"\xff\xff" + data[2:])
+    assert read_metaphase(tmp_path / "padded.jpg").shape == (80, 100)
+
+
+def test_a_tiff_whose_packed_pixels_are_cut_is_refused(tmp_path):
+    path = tmp_path / "packed.tif"
+    noise = np.random.default_rng(0).integers(0, 255, (80, 100), np.uint8)
+    tifffile.imwrite(path, noise, compression="zlib")
+    path.write_bytes(path.read_bytes()[:4000])
+    assert_refused(path, "broken TIFF")
+
+
+def test_files_with_wrong_bytes_in_them_are_read_or_refused_and_raise_nothing_else(tmp_path):
+    rng = np.random.default_rng(0)
+    sources = []
+    for settings in ({}, {"compression": "zlib"}, {"tile": (32, 32)}):
+        tifffile.imwrite(tmp_path / "whole.tif", scene(), **settings)
+        sources.append(("tif", (tmp_path / "whole.tif").read_bytes()))
+    sources += [(kind, cv2.imencode(f".{kind}", scene())[1].tobytes()) for kind in ("png", "jpg", "bmp")]
+    refused = []
+    for number in range(120):
+        kind, whole = sources[number % len(sources)]
+        data = bytearray(whole)
+        for place in rng.integers(0, min(len(data), 300), 3):
+            data[place] = rng.integers(256)
+        path = tmp_path / f"wrong.{kind}"
+        path.write_bytes(data)
+        try:
+            assert read_metaphase(path).density.dtype == np.uint8
+        except ImageError as error:
+            refused.append((str(path), str(error)))
+    assert len(refused) > 10
+    assert all(path in message for path, message in refused)
+
+
 @pytest.mark.parametrize("left", [4, 9, 60, 400, 2000])
 def test_a_cut_tiff_is_refused(tmp_path, left):
     tifffile.imwrite(tmp_path / "cut.tif", scene(), compression="zlib" if left < 100 else None)
@@ -234,6 +287,23 @@ def test_a_tiff_of_a_gigapixel_is_refused_by_its_header(tmp_path):
 
 def test_a_folder_is_refused(tmp_path):
     assert_refused(tmp_path, "is a folder")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert_refused(tmp_path / "pipe.png", "a pipe, a socket or a device")
+
+
+def test_a_file_too_large_for_memory_is_refused_by_its_size(tmp_path):
+    path = tmp_path / "large.png"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)  # sparse: it takes no room
+    assert_refused(path, f"has {MAX_BYTES + 1} bytes")
+
+
+def test_a_format_whose_size_is_not_checked_is_refused(tmp_path):
+    (tmp_path / "grey.pgm").write_bytes(b"P5\n20 20\n255\n" + bytes(400))
+    assert_refused(tmp_path / "grey.pgm", "TIFF, PNG, JPEG, BMP")
 
 
 def test_a_file_that_has_gone_is_refused(tmp_path):
@@ -314,6 +384,19 @@ def test_noise_of_a_flat_field_is_blank():
     assert "blank" in metaphase_from_array(np.rint(noise).astype(np.uint8)).flags
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_camera_noise_alone_is_blank_although_scaling_stretches_it(dtype):
+    noise = np.random.default_rng(0).normal(100, 4.0, (200, 200))
+    assert "blank" in metaphase_from_array(noise.astype(dtype)).flags
+
+
+def test_a_noisy_picture_of_chromosomes_is_not_blank():
+    noisy = scene() + np.random.default_rng(0).normal(0, 20.0, (80, 100))
+    metaphase = metaphase_from_array(np.clip(noisy, 0, 255).astype(np.uint8))
+    assert metaphase.flags == ()
+    assert metaphase.polarity == "dark"
+
+
 def test_a_one_pixel_file_is_blank(tmp_path):
     write_png(tmp_path / "one.png", np.zeros((1, 1), np.uint8))
     assert read_metaphase(tmp_path / "one.png").flags == ("blank",)
@@ -336,6 +419,11 @@ def test_polarity_is_found_and_can_be_set(bright):
     other = metaphase_from_array(scene(bright), polarity="dark" if bright else "bright")
     assert other.polarity == ("dark" if bright else "bright")
     assert other.density[BARS].max() == 0
+
+
+def test_a_polarity_that_does_not_exist_is_refused():
+    with pytest.raises(OptionError, match=r"must be 'auto', 'dark' or 'bright'\. Got: 'grey'"):
+        metaphase_from_array(scene(), polarity="grey")
 
 
 def test_every_real_g_band_metaphase_is_dark_on_bright(data_dir):
