@@ -28,13 +28,20 @@ BRIDGE = 1.0
 NECK = 0.45
 """Ring radius against that of both sides below which a minimum is a neck.
 
-A pale band or a centromere keeps half of the width or more. Like `SPUR` and `BEND` looked at on simulated spreads."""
+Most pale bands and centromeres keep half of the width or more. The limits of this module are chosen on simulated
+spreads, clusters composed of pki3 crops and the tune half of mfish."""
+
+STRAIGHT = 25.0
+"""Degrees of turn below which a neck is a centromere or a pale band: two that touch seldom lie in one line."""
+
+THREAD = 0.2
+"""Ring radius against that of both sides from which that holds; thinner is a bridge of stray pixels."""
 
 TURN = 50.0
 """Degrees by which a chromosome may turn where several meet."""
 
-BEND = 75.0
-"""Degrees by which it may turn where only two pieces are left: one bent chromosome is likelier than two."""
+BEND = 55.0
+"""Degrees by which it may turn where only two pieces are left: sharper corners are mostly an end on an end."""
 
 BEYOND = 0.75
 """Widths by which a piece goes on past a junction that only had spurs: to the junction and a little further."""
@@ -192,9 +199,20 @@ def _without_necks(piece: Piece, width: float) -> list[Piece]:
     # both sides must have a body: half a width of ridge at least
     if share[at] >= NECK or min(at, len(share) - 1 - at) < 0.5 * width:
         return [piece]
+    if share[at] > THREAD and _bend(piece.path, at, width) < STRAIGHT:
+        return [piece]
     first = Piece(piece.path[:at], piece.radius[:at], (piece.ends[0], -1))
     last = Piece(piece.path[at + 1 :], piece.radius[at + 1 :], (-1, piece.ends[1]))
     return [*_without_necks(first, width), *_without_necks(last, width)]
+
+
+def _bend(path: NDArray[np.float64], at: int, width: float) -> float:
+    """Degrees by which a path turns at a neck, between its stretches 0.3 to 1.5 widths before it and after."""
+    near, far = max(1, int(0.3 * width)), max(4, int(1.5 * width))
+    last = len(path) - 1
+    before = path[max(0, at - near)] - path[max(0, at - far)]
+    after = path[min(last, at + far)] - path[min(last, at + near)]
+    return _degrees(*(step / max(float(np.hypot(*step)), 1e-9) for step in (before, after)))
 
 
 def links(pieces: Sequence[Piece], width: float) -> list[Link]:

@@ -23,10 +23,14 @@ from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance
 from karyofast.kernels import ridge as medial
+from karyofast.segment_axis import typical_width as own_width
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 MARGIN = 3
 """Free pixels around a candidate: one of erosion, two for the gradient's window."""
+
+HOLE = 0.5
+"""Area of a hole, in squared widths, up to which it is a pale band: no border of a chromosome runs round it."""
 
 SOLID = 0.9
 """Area over that of the convex hull from which a body has no bay: two that touch or cross leave one."""
@@ -59,7 +63,7 @@ class Shape:
     Attributes
     ----------
     mask : bool (height, width)
-        The candidate.
+        The candidate, its small holes filled.
     edges : bool (height, width)
     gradients : float64 (height, width, 2)
         Of the eroded density: points into the chromosome.
@@ -98,7 +102,7 @@ def is_single(candidate: Candidate, typical_width: float) -> bool:
         `typical_width` is not positive.
     """
     _check_width(typical_width)
-    mask = np.pad(candidate.mask, MARGIN)
+    mask = np.pad(_filled(candidate.mask, typical_width), MARGIN)
     depth = edge_distance(~mask)
     if 2.0 * float(depth.max()) > BROAD * typical_width:
         return False
@@ -110,7 +114,10 @@ def is_single(candidate: Candidate, typical_width: float) -> bool:
 
 
 def separate(
-    metaphase: Metaphase, candidate: Candidate, options: SegmentOptions, typical_width: float
+    metaphase: Metaphase,
+    candidate: Candidate,
+    options: SegmentOptions,
+    typical_width: float | None = None,
 ) -> list[Chromosome]:
     """Separate one candidate by the paper's chain.
 
@@ -120,8 +127,9 @@ def separate(
     candidate : Candidate
     options : SegmentOptions
         ``relevance_weight``: lambda of eq. 6.
-    typical_width : float
-        Typical width of the cell's chromosomes, px (`segment_axis.typical_width`).
+    typical_width : float, optional
+        Typical width of the cell's chromosomes, px (`segment_axis.typical_width`); the candidate's own when not given,
+        which is too wide for one that is all crossing.
 
     Returns
     -------
@@ -134,7 +142,8 @@ def separate(
     OptionError
         `typical_width` is not positive.
     """
-    _check_width(typical_width)
+    if typical_width is None:
+        typical_width = own_width([candidate])
     if is_single(candidate, typical_width):
         return [Chromosome(candidate.box, candidate.mask)]
     shape = _from_density(metaphase, candidate, typical_width)
@@ -150,7 +159,8 @@ def separate(
         return [
             Chromosome(candidate.box, candidate.mask, 0.3 if unclear else 0.7, flags=("cluster",) if unclear else ())
         ]
-    return _chromosomes(masks, [one.covered for one in parts], candidate.box)
+    given = np.pad(candidate.mask, MARGIN)
+    return _chromosomes([one & given for one in masks], [one.covered for one in parts], candidate.box)
 
 
 def watershed(metaphase: Metaphase, candidate: Candidate) -> list[Chromosome]:
@@ -215,13 +225,22 @@ def _from_outline(mask: NDArray[np.bool_]) -> Shape:
     return Shape(mask, edges, np.zeros((*mask.shape, 2)), radius, eroded)
 
 
+def _filled(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
+    """The mask without its small holes; large ones lie between chromosomes."""
+    around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= HOLE * width**2
+    small[[0, labels[0, 0]]] = False  # the mask, and what lies around it
+    return np.asarray(mask | small[labels][1:-1, 1:-1])
+
+
 def _from_density(metaphase: Metaphase, candidate: Candidate, width: float) -> Shape:
     """Erosion, Canny and ring radius of a candidate.
 
     Canny's outline has gaps where a pale band reaches the rim; the outline of the eroded candidate closes them, or the
     ring radius would leak. Of Canny's edges inside only seams count: a band's rim is no border of a chromosome.
     """
-    mask = np.pad(candidate.mask, MARGIN)
+    mask = np.pad(_filled(candidate.mask, width), MARGIN)
     eroded = _eroded(mask)
     density = np.pad(metaphase.density[candidate.box.slices], MARGIN)
     grey = cv2.erode(np.where(mask, density, 0).astype(np.uint8), np.ones((3, 3), np.uint8))

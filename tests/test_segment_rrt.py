@@ -1,6 +1,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from karyofast import kernels, ridge
 from karyofast.config import SegmentOptions
@@ -64,14 +66,34 @@ def assert_matched(found, masks, least):
 
 
 def test_two_ellipses_end_to_end_are_parted_at_their_neck():
-    upper, lower = ellipse(50, 80, 26, 8), ellipse(100, 80, 26, 8)
+    upper, lower = ellipse(50, 80, 26, 8), ellipse(102, 80, 26, 8)
     metaphase, candidate = cell(upper, lower)
     found = separate(metaphase, candidate, RRT, WIDTH)
     assert_matched(found, [upper, lower], 0.9)
     assert_nothing_lost(found, candidate)
     first = min(found, key=lambda one: one.box.top)
-    assert abs(first.box.top + first.box.height - 75) <= 3
+    assert abs(first.box.top + first.box.height - 76) <= 3
     assert all(one.flags == ("touching",) for one in found)
+
+
+def test_two_discs_that_touch_are_parted_between_them():
+    left, right = ellipse(80, 65, 9, 9), ellipse(80, 83, 9, 9)
+    metaphase, candidate = cell(left, right)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [left, right], 0.9)
+    assert_nothing_lost(found, candidate)
+
+
+@pytest.mark.parametrize("degrees", [40, 70])
+def test_two_ellipses_that_touch_at_an_angle_are_parted(degrees):
+    upper = ellipse(50, 80, 26, 8)
+    away = np.radians(degrees)
+    at = 76 + 24 * np.cos(away), 80 - 24 * np.sin(away)
+    lower = ellipse(round(at[0]), round(at[1]), 26, 8, degrees)
+    metaphase, candidate = cell(upper, lower)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [upper, lower], 0.8)
+    assert_nothing_lost(found, candidate)
 
 
 def test_an_end_that_touches_a_side_is_parted_from_it():
@@ -121,6 +143,65 @@ def test_a_pale_band_across_a_chromosome_does_not_cut_it():
     assert len(separate(metaphase, candidate, RRT, WIDTH)) == 1
 
 
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_a_pale_band_that_opens_the_mask_does_not_cut_it(angle):
+    # a threshold leaves a hole where a band is paler than it: its rim is no border
+    mask = line((30, 80), (130, 80)) & ~ellipse(75, 80, 4, 3)
+    turn = cv2.getRotationMatrix2D((80, 80), angle, 1.0)
+    mask = cv2.warpAffine(mask.astype(np.uint8), turn, SHAPE).astype(bool)
+    metaphase, candidate = cell(mask)
+    assert is_single(candidate, WIDTH)
+    (found,) = separate(metaphase, candidate, RRT, WIDTH)
+    assert np.array_equal(found.mask, candidate.mask)
+
+
+def test_holes_in_a_cluster_stay_holes():
+    upright, across = line((30, 60), (120, 60)), line((75, 73), (75, 130))
+    metaphase, candidate = cell(upright & ~ellipse(45, 60, 4, 3), across & ~ellipse(75, 110, 3, 3))
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert_matched(found, [upright, across], 0.7)
+    assert_nothing_lost(found, candidate)
+
+
+def waisted(corner):
+    """Two arms that meet at row 80 in a waist of a third of their width."""
+    arms = line((30, 80), (66, 80), width=14) | line((94, corner), (128, corner + (corner - 80) * 2), width=14)
+    return arms | line((60, 80), (80, 80), (98, corner), width=5)
+
+
+def test_a_waist_in_a_straight_line_is_a_centromere():
+    metaphase, candidate = cell(waisted(80))
+    assert is_single(candidate, WIDTH)
+    assert len(separate(metaphase, candidate, RRT, WIDTH)) == 1
+
+
+def test_a_waist_at_a_turn_is_a_touch():
+    metaphase, candidate = cell(waisted(96))
+    assert not is_single(candidate, WIDTH)
+    found = separate(metaphase, candidate, RRT, WIDTH)
+    assert len(found) == 2
+    assert_nothing_lost(found, candidate)
+
+
+def test_the_width_may_be_left_out():
+    upright, across = line((30, 60), (120, 60)), line((75, 73), (75, 130))
+    metaphase, candidate = cell(upright, across)
+    assert_matched(separate(metaphase, candidate, RRT), [upright, across], 0.75)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_whatever_the_mask_nothing_is_lost_and_every_piece_lies_on_it(data):
+    rows = data.draw(st.lists(st.tuples(*[st.integers(20, 140)] * 4, st.integers(1, 18)), min_size=1, max_size=4))
+    strokes = [line((a, b), (c, d), width=broad) for a, b, c, d, broad in rows]
+    metaphase, candidate = cell(*strokes)
+    _, labels = cv2.connectedComponents(candidate.mask.astype(np.uint8), connectivity=8)
+    candidate = Candidate(candidate.box, labels == 1)  # a candidate is one component
+    for found in (separate(metaphase, candidate, RRT, WIDTH), watershed(metaphase, candidate)):
+        assert_nothing_lost(found, candidate)
+        assert all(one.area > 0 and 0.0 <= one.score <= 1.0 for one in found)
+
+
 def test_a_crossing_is_not_single():
     _, candidate = cell(line((30, 80), (130, 80)), line((80, 30), (80, 130)))
     assert not is_single(candidate, WIDTH)
@@ -143,7 +224,7 @@ def test_a_single_pixel_passes():
 
 
 def test_watershed_parts_two_ellipses_and_loses_nothing():
-    upper, lower = ellipse(50, 80, 26, 8), ellipse(100, 80, 26, 8)
+    upper, lower = ellipse(50, 80, 26, 8), ellipse(102, 80, 26, 8)
     metaphase, candidate = cell(upper, lower)
     found = watershed(metaphase, candidate)
     assert_matched(found, [upper, lower], 0.85)
@@ -153,7 +234,7 @@ def test_watershed_parts_two_ellipses_and_loses_nothing():
 
 @pytest.mark.parametrize("method", ["rrt", "watershed"])
 def test_segment_selects_the_method_and_numbers_the_candidates(method):
-    metaphase, cluster = cell(ellipse(50, 80, 26, 8), ellipse(100, 80, 26, 8))
+    metaphase, cluster = cell(ellipse(50, 80, 26, 8), ellipse(102, 80, 26, 8))
     _, single = cell(line((40, 20), (110, 20)))
     found = segment(metaphase, [single, cluster], SegmentOptions(method=method))
     assert [one.candidate for one in found] == [0, 1, 1]
