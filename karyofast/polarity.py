@@ -32,6 +32,9 @@ HISTOGRAM_BOUND = 1.0
 BACKGROUND_MARGIN = 64
 """Grey levels by which the background may lie behind what surrounds the chromosomes; a black frame lies farther."""
 
+SMOOTHING = 5
+"""Grey levels over which the histogram is averaged; a background without noise is found up to two levels off."""
+
 
 class _Thin(NamedTuple):
     """What stands out of a small copy, and the picture without it, summed up."""
@@ -112,17 +115,16 @@ def background(grey: NDArray[np.uint8], polarity: Polarity) -> int:
 
 
 def _flat_counts(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Histogram (256,) of the flatter half of the picture, summed over five levels."""
+    """Histogram (256,) of the flatter half of the picture, smoothed."""
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.5)
     slope = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
     flat = smooth[slope <= np.percentile(slope, 50)]
-    # sums of whole numbers, so that equal counts are equal
-    return np.convolve(np.bincount(flat.ravel(), minlength=256).astype(np.float64), np.ones(5), mode="same")
+    counts = np.bincount(flat.ravel(), minlength=256).astype(np.float64)
+    return np.convolve(counts, np.ones(SMOOTHING) / SMOOTHING, mode="same")
 
 
 def _mode(counts: NDArray[np.float64]) -> int:
-    # a picture without noise has a plateau as wide as the smoothing: its middle is the level
-    return int(np.median(np.flatnonzero(counts == counts.max())))
+    return int(np.argmax(counts))
 
 
 def _thin(grey: NDArray[np.uint8]) -> list[_Thin]:
