@@ -114,30 +114,37 @@ def metaphase_from_array(
 def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
     """The picture files that files, folders and globs name.
 
-    Folders give the pictures directly in them; globs may hold ``**``. Sorted within each input, doubles left out.
-    A file is taken whatever its suffix.
+    Folders give the pictures directly in them; globs may hold ``**``. Sorted within each input, doubles left out. A
+    file is taken whatever its suffix. A plain name of nothing is kept beside others that are there: reading it fails
+    with its reason, and one wrong name in a list of thousands stops nothing.
 
     Raises
     ------
     ImageError
-        An input that names nothing.
+        A folder or a pattern without pictures, or no input that names anything.
     """
-    found: dict[Path, None] = {}
-    for one in inputs:
-        path = Path(one)
-        if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-            if not files:
-                raise ImageError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)}).")
-        elif path.exists():
-            files = [path]
-        else:
-            files = sorted(Path(name) for name in glob.glob(str(one), recursive=True))
-            files = [file for file in files if file.is_file() and file.suffix.lower() in SUFFIXES]
-            if not files:
-                raise ImageError(f"{one}: no such file, and no pictures that it matches as a pattern.")
-        found.update(dict.fromkeys(files))
-    return list(found)
+    found = [_named_by(one) for one in inputs]
+    if not any(path.exists() for files in found for path in files):
+        named = ", ".join(str(one) for one in inputs)
+        raise ImageError(f"{named}: no such file, and no pictures that it matches as a pattern.")
+    return list(dict.fromkeys(path for files in found for path in files))
+
+
+def _named_by(one: Path | str) -> list[Path]:
+    """The files that one input names."""
+    path = Path(one)
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not files:
+            raise ImageError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)}).")
+        return files
+    if path.exists() or not glob.has_magic(str(one)):
+        return [path]
+    files = sorted(Path(name) for name in glob.glob(str(one), recursive=True))
+    files = [file for file in files if file.is_file() and file.suffix.lower() in SUFFIXES]
+    if not files:
+        raise ImageError(f"{one}: no such file, and no pictures that it matches as a pattern.")
+    return files
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -466,6 +466,18 @@ def test_an_input_that_names_nothing_is_refused(tmp_path, name):
     assert name in str(caught.value)
 
 
+def test_a_name_of_nothing_among_files_is_kept_and_fails_when_it_is_read(tmp_path):
+    write_png(tmp_path / "a.png", scene())
+    files = expand_inputs([tmp_path / "gone.png", tmp_path / "a.png", tmp_path / "a.png"])
+    assert [file.name for file in files] == ["gone.png", "a.png"]
+    assert_refused(files[0], "No such file")
+
+
+def test_no_inputs_at_all_are_refused():
+    with pytest.raises(ImageError, match="no such file"):
+        expand_inputs([])
+
+
 def test_a_file_whose_name_holds_brackets_is_a_file(tmp_path):
     (tmp_path / "cell[1].png").write_bytes(b"x")
     assert expand_inputs([tmp_path / "cell[1].png"]) == [tmp_path / "cell[1].png"]
