@@ -19,7 +19,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest karyofast.kernels._tree
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml karyofast.kernels._tree
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev

@@ -75,6 +75,9 @@ _X, _Y = CLASSES.index("X"), CLASSES.index("Y")
 _NORMAL_SEX = {2: ((2, 0), (1, 1)), 3: ((3, 0), (2, 1), (1, 2)), 4: ((4, 0), (2, 2))}
 """Normal (X, Y) of two, three and four sets."""
 
+_USUAL_SEX = ((0, 0), (1, 0), (2, 0), (1, 1), (3, 0), (2, 1), (1, 2))
+"""(X, Y) that `cost` considers."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
@@ -159,6 +162,29 @@ def _check(options: ArrangeOptions) -> None:
         raise OptionError(f"`outlier` must be between 0 and 1. Got: {options.outlier!r}.")
     if not 0.5 <= options.confidence < 1.0:
         raise OptionError(f"`confidence` must be 0.5 to under 1. Got: {options.confidence!r}.")
+
+
+def cost(labels: Sequence[Label], options: ArrangeOptions = ArrangeOptions()) -> float:  # noqa: B008 (frozen)
+    """How unlikely the labels of a cell are together, without choosing among them: what the second look asks often.
+
+    Parameters
+    ----------
+    labels : sequence of Label
+    options : ArrangeOptions
+
+    Returns
+    -------
+    float
+        Nats; `Arrangement.cost` of a cell of two sets whose sex chromosomes are normal but for one gain or loss.
+    """
+    own = _probabilities(labels)
+    surprise = -np.log((1.0 - options.outlier) * own + options.outlier / len(CLASSES))
+    totals = [
+        _solve(_problem(surprise, 2, sex, _sex_price(sex, _NORMAL_SEX[2], options), options)).total
+        for sex in _USUAL_SEX
+        if sum(sex) <= len(labels)
+    ]
+    return min(totals)
 
 
 def _probabilities(labels: Sequence[Label]) -> NDArray[np.float64]:

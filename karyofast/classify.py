@@ -123,7 +123,7 @@ def network_input(crop: NDArray[np.uint8], scale: CellScale, size: tuple[int, in
 
 def standardise(crop: NDArray[np.uint8], scale: CellScale) -> NDArray[np.float32]:
     """Density in standard deviations of the cell, background at `FLOOR`; float32, the shape of `crop`."""
-    values = np.clip((crop.astype(np.float32) - scale.mean) / scale.spread, FLOOR, -FLOOR)
+    values: NDArray[np.float32] = np.clip((crop.astype(np.float32) - scale.mean) / scale.spread, FLOOR, -FLOOR)
     values[crop == 0] = FLOOR
     return values
 
@@ -145,13 +145,9 @@ def place(
     """Draw standardised values through an affine map onto the input; background where they do not reach."""
     if zoom < 1.0:
         # a linear sample of every n-th row would skip bands: blur by the step first
-        values = cv2.GaussianBlur(
-            values,
-            (0, 0),
-            sigmaX=0.05,
-            sigmaY=max(0.45 * (1.0 / zoom - 1.0), 0.05),
-            borderType=cv2.BORDER_REPLICATE,
-        )
+        sigma = max(0.45 * (1.0 / zoom - 1.0), 0.05)
+        blurred = cv2.GaussianBlur(values, (0, 0), sigmaX=0.05, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE)
+        values = np.asarray(blurred, dtype=np.float32)
     drawn = cv2.warpAffine(
         values,
         matrix,

@@ -184,9 +184,7 @@ def document(
 ) -> dict[str, Any]:
     """A whole COCO document with karyofast's 25 categories, ready for JSON."""
     categories = [{"id": UNPLACED, "name": "unplaced", "supercategory": "chromosome"}]
-    categories += [
-        {"id": k, "name": name, "supercategory": "chromosome"} for k, name in enumerate(CLASSES, 1)
-    ]
+    categories += [{"id": k, "name": name, "supercategory": "chromosome"} for k, name in enumerate(CLASSES, 1)]
     return {
         "info": dict(info or {}),
         "images": [dict(image) for image in images],
@@ -218,9 +216,7 @@ def load(path: Path | str) -> tuple[Truth, ...]:
     """
     path = Path(path)
     content = _read(path)
-    names = {
-        _key(c, "id", path, "category"): str(_key(c, "name", path, "category")) for c in content["categories"]
-    }
+    names = {_key(c, "id", path, "category"): str(_key(c, "name", path, "category")) for c in content["categories"]}
     images = {record.id: record for record in (_image(entry, path) for entry in content["images"])}
     entries: dict[int, list[Mapping[str, Any]]] = {id_: [] for id_ in images}
     for entry in content["annotations"]:
@@ -259,15 +255,11 @@ def _image(entry: Any, path: Path) -> ImageRecord:
     known = ("id", "file_name", "height", "width")
     id_, name, height, width = (_key(entry, key, path, "image") for key in known)
     if min(_whole(height), _whole(width)) <= 0:
-        raise DataError(
-            f"{path}: image {id_}: height and width must be positive. Got: {height!r}, {width!r}."
-        )
+        raise DataError(f"{path}: image {id_}: height and width must be positive. Got: {height!r}, {width!r}.")
     return ImageRecord(id_, str(name), height, width, {k: v for k, v in entry.items() if k not in known})
 
 
-def _truth(
-    image: ImageRecord, entries: Sequence[Mapping[str, Any]], names: Mapping[int, str], path: Path
-) -> Truth:
+def _truth(image: ImageRecord, entries: Sequence[Mapping[str, Any]], names: Mapping[int, str], path: Path) -> Truth:
     regions = [_region(entry, image, path) for entry in entries]
     derived: tuple[bool, ...] = ()
     if any("touching" not in entry for entry in entries):
@@ -348,7 +340,5 @@ def _meet(a: Region, b: Region) -> bool:
     right = min(a.box.left + a.box.width, b.box.left + b.box.width)
     if top >= bottom or left >= right:
         return False
-    views = [
-        r.mask[top - r.box.top : bottom - r.box.top, left - r.box.left : right - r.box.left] for r in (a, b)
-    ]
+    views = [r.mask[top - r.box.top : bottom - r.box.top, left - r.box.left : right - r.box.left] for r in (a, b)]
     return bool(np.any(views[0] & views[1]))

@@ -146,9 +146,7 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
         return _checked_tuple(get_args(hint), value, name)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and (
-        not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)
-    ):
+    if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
         raise OptionError(f"{name} must be of type {hint.__name__}. Got: {value!r}.")
     return value
 

@@ -17,7 +17,7 @@ from karyofast.kernels import two_class_variance
 from karyofast.types import Box, Candidate, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
-# outside the range that the true candidates of the mfish slides (tune half) and of unlabelled gband pictures span.
+# outside the range that the true candidates of the mfish slides (tune half) and of the gband pictures span.
 GRAIN = 0.25
 """W^2: smaller regions are not looked at even without filters."""
 AREA_LIMITS = (0.6, 0.25)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import Literal
 
 from karyofast import coco
 from karyofast.coco import ImageRecord, Truth, TruthInstance
+from karyofast.crops import trained_slide
 from karyofast.errors import DataError
 from karyofast.evaluate_match import common_pixels
 from karyofast.types import Region
 
 PICTURE_FOLDERS = (".", "annotated", "images")
 """Where the pictures of a COCO file are looked for, seen from its folder."""
-
-TUNING = "01234567"
-"""First hexadecimal digits of the SHA-1 of the slides that parameters may be set on: half of them."""
 
 Slides = Literal["all", "tune", "score"] | Collection[str]
 """All slides, the half for setting parameters, the half for reporting, or slides by name."""
@@ -95,8 +92,7 @@ def slide_half(slide: str) -> Literal["tune", "score"]:
     >>> slide_half("A01"), slide_half("V13")
     ('score', 'score')
     """
-    digest = hashlib.sha1(slide.encode(), usedforsecurity=False).hexdigest()
-    return "tune" if digest[0] in TUNING else "score"
+    return "tune" if trained_slide(slide) else "score"
 
 
 def truth_of(

@@ -143,9 +143,7 @@ def _rows(resolution: int) -> list[list[str]]:
 def _split(row: str) -> list[str]:
     cells = row.split()
     if len(cells) not in (_COLUMNS, _COLUMNS + 1) or cells[1] not in get_args(Arm):
-        raise DataError(
-            f"ideogram row must be 'chromosome arm band start stop bp bp stain [density]'. Got: {row!r}."
-        )
+        raise DataError(f"ideogram row must be 'chromosome arm band start stop bp bp stain [density]'. Got: {row!r}.")
     if cells[7] not in get_args(Stain):
         raise DataError(f"ideogram row must have a stain of {get_args(Stain)}. Got: {row!r}.")
     return cells

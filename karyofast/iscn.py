@@ -117,16 +117,12 @@ def parse(text: str) -> tuple[str, ...]:
     count, level, sex, changes = _split(text)
     found = _level(text, count, sex, changes)
     if level is not None and level != found:
-        raise OptionError(
-            f"`{text}` must have a count that agrees with its <{level}n>. Got: a sum for {found}n."
-        )
+        raise OptionError(f"`{text}` must have a count that agrees with its <{level}n>. Got: a sum for {found}n.")
     copies = {name: found + changes[name] for name in AUTOSOMES}
     copies |= {"X": sex.count("X"), "Y": sex.count("Y")}
     lost = [name for name in AUTOSOMES if copies[name] < 0]
     if lost:
-        raise OptionError(
-            f"`{text}` must not lose more copies than there are. Got: {-changes[lost[0]]} x -{lost[0]}."
-        )
+        raise OptionError(f"`{text}` must not lose more copies than there are. Got: {-changes[lost[0]]} x -{lost[0]}.")
     return tuple(name for name in CLASSES for _ in range(copies[name]))
 
 
@@ -157,9 +153,7 @@ def _split(text: str) -> tuple[int, int | None, str, Counter[str]]:
     parts = [part.strip() for part in text.split(",")]
     head = _COUNT.fullmatch(parts[0])
     if head is None or not 0 < int(head[1]) <= MOST:
-        raise OptionError(
-            f"`{text}` must begin with a count of 1 to {MOST}, as in '46,XY'. Got: {parts[0]!r}."
-        )
+        raise OptionError(f"`{text}` must begin with a count of 1 to {MOST}, as in '46,XY'. Got: {parts[0]!r}.")
     if len(parts) < 2 or not re.fullmatch(r"X*Y*|\?", parts[1]) or not parts[1]:
         got = repr(parts[1]) if len(parts) > 1 else "nothing"
         raise OptionError(f"`{text}` must name its sex chromosomes behind the count, X before Y. Got: {got}.")
@@ -175,9 +169,7 @@ def _split(text: str) -> tuple[int, int | None, str, Counter[str]]:
         (gained if change[1] == "+" else lost)[change[2]] += 1
     both = sorted(gained.keys() & lost.keys(), key=AUTOSOMES.index)
     if both:
-        raise OptionError(
-            f"`{text}` must not gain and lose the same chromosome. Got: +{both[0]} and -{both[0]}."
-        )
+        raise OptionError(f"`{text}` must not gain and lose the same chromosome. Got: +{both[0]} and -{both[0]}.")
     gained.subtract(lost)
     return int(head[1]), int(head[2]) if head[2] else None, parts[1].replace(NO_SEX, ""), gained
 

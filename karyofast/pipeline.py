@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from karyofast.arrange import arrange
+from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import Options
 from karyofast.detect import detect
@@ -104,7 +104,7 @@ def _look_twice(
     reader = _Reader(metaphase, options, models, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
-    ways = look(candidates, offered, reader, lambda labels: arrange(labels, options.arrange).cost)
+    ways = look(candidates, offered, reader, lambda labels: cost(labels, options.arrange))
     clock.mark("second_look")
     return [piece for way in ways for piece in way]
 

@@ -132,9 +132,7 @@ def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict
                 one,
                 karyotype.metaphase.shape,
                 score=round(float(one.score), 4),
-                class_score=round(float(label.probabilities[assigned]), 4)
-                if label and assigned >= 0
-                else 0.0,
+                class_score=round(float(label.probabilities[assigned]), 4) if label and assigned >= 0 else 0.0,
                 p_arm=label.orientation if label else None,
                 overlapping="overlap" in one.flags,
             )
@@ -166,9 +164,7 @@ def html(rows: Sequence[SummaryRow], folder: Path, folders: Mapping[str, str] | 
     entries.sort(key=lambda entry: entry["urgency"])
     for entry in entries[:THUMBNAILS]:
         entry["thumbnails"] = _thumbnails(folder / entry["folder"])
-    environment = Environment(
-        loader=PackageLoader("karyofast"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(loader=PackageLoader("karyofast"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.get_template("report.html.j2").render(
         entries=entries,
         failed=sum(row.status == "failed" for row in rows),
@@ -257,9 +253,7 @@ def _reasons(row: SummaryRow, flags: Sequence[str]) -> list[str]:
 def _urgency(row: SummaryRow, reasons: Sequence[str]) -> tuple[int, int, str]:
     """Sort key: failed, wrong count, unplaced, other doubts by their number, the rest by name."""
     grades = ("failed", "count", "unplaced")
-    grade = next(
-        (k for k, kind in enumerate(grades) if any(one.startswith(kind) for one in reasons)), len(grades)
-    )
+    grade = next((k for k, kind in enumerate(grades) if any(one.startswith(kind) for one in reasons)), len(grades))
     return grade + (not reasons), -(row.low_confidence or 0), row.image
 
 
@@ -272,8 +266,6 @@ def _thumbnails(folder: Path) -> list[tuple[str, str]]:
             continue
         height = max(1, round(picture.shape[0] * THUMBNAIL_WIDTH / picture.shape[1]))
         small = cv2.resize(picture, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
-        data = _encoded(
-            np.asarray(small[:, :, ::-1], np.uint8), ".jpg", cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY
-        )
+        data = _encoded(np.asarray(small[:, :, ::-1], np.uint8), ".jpg", cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
         found.append((name, "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")))
     return found

@@ -1,10 +1,11 @@
 """A second look at separation: of the ways to cut each cluster, take those whose pieces make the likeliest cell.
 
-Classification-driven separation (after Lerner et al., the paper's reference 18). The separator offers several ways to cut a
-candidate, and pieces whose ends face one another may be joined; the pieces of each way are straightened and
-classified, and a way is taken instead of the first when the labels of the whole cell become likelier by more than
-`MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome costs what `karyofast.arrange` prices it at,
-as it does without a second look.
+Classification-driven separation (after Lerner et al., the paper's reference 18). The separator offers several
+ways to cut a candidate; pieces whose ends face one another may be joined; a piece that the classifier cannot
+place may be cut across at a neck or at its sharpest bend. The pieces of each way are straightened and
+classified, and a way is taken instead of the first when the labels of the whole cell become likelier by more
+than `MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome costs what `karyofast.arrange`
+prices it at, as it does without a second look.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from itertools import combinations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
 
 from karyofast.types import Box, Candidate, Chromosome, Label, Straightened
 
@@ -25,11 +28,20 @@ MARGIN = 1.0
 ROUNDS = 3
 """Passes over the candidates: taking one way can make another's better."""
 
-JOINS = 3
-"""Rounds of joining: a chromosome cut in three needs two."""
+MOVES = 3
+"""Rounds of joining and cutting: a chromosome cut in three needs two."""
+
+UNSURE = 0.8
+"""Confidence of a class below which a piece may be cut: most single chromosomes are read with more."""
+
+NECK = 0.85
+"""Width at a neck over the least of the greatest widths on its sides; a centromere is one, so a cut must also pay."""
+
+MOST_CUTS = 3
+"""Cuts offered for one piece, the sharpest bend and the deepest necks."""
 
 FAR = 2.2
-"""Gap in widths between two ends that may be joined: a chromosome that lies across is one width wide, seldom at a right angle."""
+"""Gap in widths between two ends that may be joined: what lies across is a width wide, seldom at a right angle."""
 
 NEAR = 0.8
 """Gap in widths up to which two ends may be joined at any bend below a right angle and a half."""
@@ -71,7 +83,7 @@ def look(
     offered : sequence of sequence of sequence of Chromosome
         For each candidate its ways, the separator's own first.
     read : callable
-        Called once for all offered chromosomes, those of the first ways first, and once a round for the joined ones.
+        Called for all offered chromosomes, those of the first ways first, and once a round for those that were moved.
     cost : callable
 
     Returns
@@ -80,15 +92,15 @@ def look(
         One a candidate.
     """
     chosen = choose(_read_all(offered, read), cost)
-    for _ in range(JOINS):
-        joined = [
-            [tuple(piece.chromosome for piece in way), *joins(way, candidate)]
+    for _ in range(MOVES):
+        moved = [
+            [tuple(piece.chromosome for piece in way), *joins(way, candidate), *cuts(way)]
             for way, candidate in zip(chosen, candidates, strict=True)
         ]
-        if all(len(ways) == 1 for ways in joined):
+        if all(len(ways) == 1 for ways in moved):
             break
         known = {id(piece.chromosome): piece for way in chosen for piece in way}
-        better = choose(_read_all(joined, read, known), cost)
+        better = choose(_read_all(moved, read, known), cost)
         if all(a is b for ways, way in zip(chosen, better, strict=True) for a, b in zip(ways, way, strict=False)):
             break
         chosen = better
@@ -219,14 +231,69 @@ def _joined(one: Piece, other: Piece, bridge: NDArray[np.float64], candidate: Ca
         canvas[top : top + piece.chromosome.box.height, left : left + piece.chromosome.box.width] |= (
             piece.chromosome.mask
         )
-    rows, cols = np.flatnonzero(canvas.any(axis=1)), np.flatnonzero(canvas.any(axis=0))
-    box = Box(
-        int(offset[0] + rows[0]),
-        int(offset[1] + cols[0]),
-        int(rows[-1] - rows[0]) + 1,
-        int(cols[-1] - cols[0]) + 1,
-    )
-    mask = canvas[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].astype(bool)
     score = min(one.chromosome.score, other.chromosome.score)
     flags = tuple(dict.fromkeys((*one.chromosome.flags, *other.chromosome.flags, "joined")))
+    box, mask = _tight(canvas.astype(bool), candidate.box)
     return replace(one.chromosome, box=box, mask=mask, score=score, flags=flags)
+
+
+def _tight(mask: NDArray[np.bool_], box: Box) -> tuple[Box, NDArray[np.bool_]]:
+    """The least box around a mask that fills `box`, and the mask in it."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    inner = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Box(box.top + int(rows[0]), box.left + int(cols[0]), *inner.shape), inner
+
+
+def cuts(way: Way) -> list[list[Chromosome]]:
+    """The ways in which a piece that the classifier cannot place is cut across in two."""
+    found = []
+    for number, piece in enumerate(way):
+        if piece.label.confidence >= UNSURE:
+            continue
+        rest = [other.chromosome for at, other in enumerate(way) if at != number]
+        for position in _cut_positions(piece.straightened):
+            halves = _cut(piece, position)
+            if halves is not None:
+                found.append([*rest, *halves])
+    return found
+
+
+def _cut_positions(straightened: Straightened) -> list[int]:
+    """Rows of the straightened crop at which two chromosomes may meet."""
+    widths = gaussian_filter1d(straightened.widths.astype(np.float64), 1.5, mode="nearest")
+    least = max(4, round(0.8 * float(np.median(widths))))
+    if len(widths) < 2 * least + 3:
+        return []
+    inner = range(least, len(widths) - least)
+    step = np.gradient(gaussian_filter1d(straightened.axis.astype(np.float64), 3.0, axis=0, mode="nearest"), axis=0)
+    angle = np.unwrap(np.arctan2(step[:, 0], step[:, 1]))
+    reach = max(2, least // 2)
+    bend = np.abs(np.array([angle[at + reach] - angle[at - reach] for at in inner]))
+    before, after = np.maximum.accumulate(widths), np.maximum.accumulate(widths[::-1])[::-1]
+    depth = widths / np.minimum(before, after)
+    necks = [
+        at for at in inner if depth[at] < NECK and widths[at] == widths[at - least // 2 : at + least // 2 + 1].min()
+    ]
+    positions = [inner[int(np.argmax(bend))], *sorted(necks, key=lambda at: depth[at])]
+    kept: list[int] = []
+    for at in positions:
+        if all(abs(at - other) > least // 2 for other in kept):
+            kept.append(at)
+    return kept[:MOST_CUTS]
+
+
+def _cut(piece: Piece, position: int) -> tuple[Chromosome, Chromosome] | None:
+    """Both sides of a cut across the axis, or None when one of them is empty."""
+    one = piece.chromosome
+    rows, cols = np.nonzero(one.mask)
+    points = np.stack([rows + one.box.top, cols + one.box.left], axis=1)
+    nearest = np.asarray(cKDTree(piece.straightened.axis).query(points)[1])
+    halves = []
+    for side in (nearest < position, nearest >= position):
+        if not side.any():
+            return None
+        mask = np.zeros(one.mask.shape, dtype=bool)
+        mask[rows[side], cols[side]] = True
+        box, inner = _tight(mask, one.box)
+        halves.append(replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, "cut")))))
+    return halves[0], halves[1]

@@ -24,8 +24,8 @@ def segment(
     metaphase : Metaphase
     candidates : sequence of Candidate
     options : SegmentOptions
-        ``method``: "axis" (learned lifted medial axes), "rrt" (the paper's ring radius transform), "watershed", or "none"
-        (each candidate is taken for one chromosome).
+        ``method``: "axis" (learned lifted medial axes), "rrt" (the paper's ring radius transform),
+        "watershed", or "none" (each candidate is taken for one chromosome).
     separator : Separator, optional
         The network of "axis"; the other methods need none.
 

@@ -1,10 +1,10 @@
-"""Separation by lifted medial axes (``method="axis"``): a network draws the cores, this module reads instances from them.
+"""Separation by lifted medial axes (``method="axis"``): a network draws the cores, this module reads instances.
 
-A core pixel lives in (row, column, direction). Pixels next to one another in one direction belong together, and so do two neighbouring
-directions that are on at one pixel: a bend goes on from direction to direction, while two chromosomes that cross share
-pixels but no neighbouring directions, and so fall into two components. Each pixel of the foreground then goes to the
-core nearest to it; where the network sees an overlap, or two cores lie on one another, it goes to every core within
-reach.
+A core pixel lives in (row, column, direction). Pixels next to one another in one direction belong together, and
+so do two neighbouring directions that are on at one pixel: a bend goes on from direction to direction, while
+two chromosomes that cross share pixels but no neighbouring directions, and so fall into two components. Each
+pixel of the foreground then goes to the core nearest to it; where the network sees an overlap, or two cores lie
+on one another, it goes to every core within reach.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OTHER_LEVELS = (0.3, 0.7, 0.85)
 """Probabilities from which a core pixel is on in the second looks: lower joins what a faint band cut, higher cuts."""
 
 RIM = 0.15
-"""Probability of foreground below which a pixel of a candidate is fluff: background or debris that clings to its rim."""
+"""Probability of foreground below which a pixel of a candidate is fluff: background or debris at its rim."""
 
 LEAST_KEPT = 0.6
 """Share of a candidate that must be left without its fluff; where less is, the network's word is not taken."""
@@ -38,10 +38,10 @@ LEAST_FOREGROUND = 0.3
 """Share of a candidate that the network must hold for chromosome; nuclei and debris have next to none."""
 
 LEAST_BIN = 5
-"""Pixels of a piece of one direction below which it is noise: it would link directions that do not belong together."""
+"""Pixels of a piece of one direction below which it is noise: it would link directions that are apart."""
 
 LEAST_CORE = 16
-"""Pixels of a core, px at the network's scale: a core is 0.56 widths broad, the shortest chromosome's about as long."""
+"""Pixels of a core at the network's scale: it is 0.56 widths broad, the shortest chromosome's about as long."""
 
 INSIDE = 0.7
 """Share of a core that lies inside a larger one from which it is that one's echo in another direction."""
@@ -138,8 +138,8 @@ def partitions(
         covered[one.box.slices] |= one.mask
         owner[one.box.slices][one.mask] = number
     level = max(float(metaphase.density[covered].mean()), 1.0)
-    scaled = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) / level
-    lifted = _run(scaled, separator)
+    resized = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    lifted = _run(np.asarray(resized / level, dtype=np.float32), separator)
     owner_there = cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
     groups = [_by_candidate(find_cores(lifted[2:], level), owner_there) for level in (ON, *other_levels)]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]

@@ -203,9 +203,7 @@ def simulate_metaphase(
     owners = np.zeros(options.size, dtype=np.uint8)
     for place in placed:
         # One cell takes the stain unevenly: about 4 percent from chromosome to chromosome.
-        density[place.slices] += place.drawn.density * np.float32(
-            np.exp(rng.normal(0.0, 0.04 * options.variation))
-        )
+        density[place.slices] += place.drawn.density * np.float32(np.exp(rng.normal(0.0, 0.04 * options.variation)))
         owners[place.slices] += place.drawn.mask
     image = render(rng, density, owners > 0, look.width, options)
     return SimulatedMetaphase(image, _instances(placed, owners), karyotype, options)
@@ -224,9 +222,7 @@ def _instances(placed: tuple[Placed, ...], owners: NDArray[np.uint8]) -> tuple[S
         middle = axis[place.drawn.centromere]
         shared = bool(np.any(owners[region.box.slices][region.mask] > 1))
         instances.append(
-            SimulatedInstance(
-                place.drawn.name, region, axis, (float(middle[0]), float(middle[1])), touches, shared
-            )
+            SimulatedInstance(place.drawn.name, region, axis, (float(middle[0]), float(middle[1])), touches, shared)
         )
     return tuple(instances)
 
@@ -236,21 +232,13 @@ def check_options(options: SimulateOptions) -> SimulateOptions:
     hints = get_type_hints(SimulateOptions)
     for name in ("stain", "bands"):
         if getattr(options, name) not in get_args(hints[name]):
-            raise OptionError(
-                f"`{name}` must be one of {get_args(hints[name])}. Got: {getattr(options, name)!r}."
-            )
+            raise OptionError(f"`{name}` must be one of {get_args(hints[name])}. Got: {getattr(options, name)!r}.")
     for name, (low, high) in _LIMITS.items():
         value = getattr(options, name)
         if not low <= value <= high or (hints[name] is int and value != int(value)):
-            raise OptionError(
-                f"`{name}` must be {hints[name].__name__}, {low:g} to {high:g}. Got: {value!r}."
-            )
-    if len(options.size) != 2 or not all(
-        isinstance(v, int) and _SIDES[0] <= v <= _SIDES[1] for v in options.size
-    ):
-        raise OptionError(
-            f"`size` must be (height, width), {_SIDES[0]} to {_SIDES[1]} px each. Got: {options.size!r}."
-        )
+            raise OptionError(f"`{name}` must be {hints[name].__name__}, {low:g} to {high:g}. Got: {value!r}.")
+    if len(options.size) != 2 or not all(isinstance(v, int) and _SIDES[0] <= v <= _SIDES[1] for v in options.size):
+        raise OptionError(f"`size` must be (height, width), {_SIDES[0]} to {_SIDES[1]} px each. Got: {options.size!r}.")
     width = options.width or LOOKS[options.stain].width
     length = options.length or LOOKS[options.stain].length
     if not _NARROWEST <= width <= length / 3.0:
@@ -324,15 +312,11 @@ def write_dataset(folder: Path | str, metaphases: Iterable[SimulatedMetaphase]) 
         for instance in metaphase.instances:
             annotations.append(_annotation(len(annotations) + 1, number, instance, (height, width)))
     path = folder / "instances.coco.json"
-    coco.write(
-        path, coco.document(images, annotations, {"description": "simulated metaphases (karyofast simulate)"})
-    )
+    coco.write(path, coco.document(images, annotations, {"description": "simulated metaphases (karyofast simulate)"}))
     return path
 
 
-def _annotation(
-    id_: int, image_id: int, instance: SimulatedInstance, shape: tuple[int, int]
-) -> dict[str, Any]:
+def _annotation(id_: int, image_id: int, instance: SimulatedInstance, shape: tuple[int, int]) -> dict[str, Any]:
     axis = [[round(float(v), 2) for v in point] for point in instance.axis[::_AXIS_STEP]]
     ends = [[round(float(v), 2) for v in instance.axis[k]] for k in (0, -1)]
     if axis[-1] != ends[1]:

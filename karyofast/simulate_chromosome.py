@@ -179,9 +179,7 @@ def simulate_chromosome(
     ideogram = ideogram or load_ideogram()
     bands = ideogram[name]
     direction = float(rng.uniform(0.0, 360.0)) if heading is None else heading
-    length = (
-        look.length * bands.length / ideogram["1"].length * float(np.exp(rng.normal(0.0, 0.05 * variation)))
-    )
+    length = look.length * bands.length / ideogram["1"].length * float(np.exp(rng.normal(0.0, 0.05 * variation)))
     samples = max(round(length / STEP), 8) + 1
     index = min(bands.centromere_index * float(np.exp(rng.normal(0.0, 0.03 * variation))), _LONGEST_P)
     centromere = round(index * (samples - 1))
@@ -255,9 +253,7 @@ def _level(bands: IdeogramChromosome, look: Look, i: int) -> float:
             return look.bright_blocks[bands.name]
         return look.satellite if bands.acrocentric else look.gvar
     if band.stain == "gpos":
-        return float(
-            np.interp(band.density, (25, 50, 75, 100), (look.gpos25, look.gpos50, look.gpos75, look.gpos100))
-        )
+        return float(np.interp(band.density, (25, 50, 75, 100), (look.gpos25, look.gpos50, look.gpos75, look.gpos100)))
     return float(getattr(look, band.stain))
 
 
@@ -368,7 +364,8 @@ def _local_coordinates(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
     """Pixels within `reach` of the axis: row, column, nearest point of it, distance along and across."""
     grid = np.indices(shape).reshape(2, -1).T
-    distance, nearest = cKDTree(axis).query(grid, distance_upper_bound=reach)
+    distance, found = cKDTree(axis).query(grid, distance_upper_bound=reach)
+    nearest = np.asarray(found, dtype=np.intp)
     close = np.isfinite(distance)
     grid, nearest = grid[close], nearest[close]
     tangent = np.gradient(axis, axis=0)

@@ -203,9 +203,7 @@ def _add_debris(rng: np.random.Generator, density: Image, light: Light, options:
     density += cv2.GaussianBlur(layer, (0, 0), max(0.8 * options.blur, 0.3))
 
 
-def _camera(
-    rng: np.random.Generator, grey: Image, light: Light, options: SimulateOptions
-) -> NDArray[np.uint8]:
+def _camera(rng: np.random.Generator, grey: Image, light: Light, options: SimulateOptions) -> NDArray[np.uint8]:
     """Noise, slightly correlated as after a video camera and a JPEG, then 8 bits."""
     if options.noise > 0.0:
         sigma = light.quiet * options.noise * np.sqrt(1.0 + light.shot * np.clip(grey, 0.0, None))

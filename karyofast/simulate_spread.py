@@ -57,9 +57,7 @@ class _Slide:
     def fits(self, place: Placed) -> bool:
         """Whether `place` lies inside the picture and apart from all others."""
         rows, columns = place.slices
-        inside = (
-            min(rows.start, columns.start, self.shape[0] - rows.stop, self.shape[1] - columns.stop) >= _BORDER
-        )
+        inside = min(rows.start, columns.start, self.shape[0] - rows.stop, self.shape[1] - columns.stop) >= _BORDER
         return bool(inside and not np.any(self.taken[place.slices] & place.drawn.mask))
 
     def add(self, place: Placed) -> None:
@@ -217,9 +215,7 @@ def _overlap(a: Placed, b: Placed) -> int:
     high = min(a.slices[0].stop, b.slices[0].stop), min(a.slices[1].stop, b.slices[1].stop)
     if low[0] >= high[0] or low[1] >= high[1]:
         return 0
-    views = [
-        p.drawn.mask[low[0] - p.top : high[0] - p.top, low[1] - p.left : high[1] - p.left] for p in (a, b)
-    ]
+    views = [p.drawn.mask[low[0] - p.top : high[0] - p.top, low[1] - p.left : high[1] - p.left] for p in (a, b)]
     return int(np.count_nonzero(views[0] & views[1]))
 
 

@@ -99,13 +99,13 @@ def medial_axis(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
     points = np.argwhere(mask)
     plain, weighted = _graphs(mask, depth, points)
-    start = int(np.argmax(_finite(dijkstra(plain, directed=False, indices=0))))
-    reach = _finite(dijkstra(plain, directed=False, indices=start))
+    start = int(np.argmax(_walk(plain, 0)))
+    reach = _walk(plain, start)
     end = int(np.argmax(reach))
     width = float(len(points) / max(reach[end], 1.0))
     if reach[end] < SHORT * width:
         return straight, breadth
-    _, before = dijkstra(weighted, directed=False, indices=start, return_predecessors=True)
+    before = dijkstra(weighted, directed=False, indices=[start], return_predecessors=True)[1][0]
     path = [end]
     while path[-1] != start:
         path.append(int(before[path[-1]]))
@@ -172,7 +172,9 @@ def _graphs(
     )
 
 
-def _finite(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+def _walk(graph: csr_array, start: int) -> NDArray[np.float64]:
+    """Distance of every pixel from `start` along the graph, -1 where there is no way."""
+    distances = dijkstra(graph, directed=False, indices=[start])[0]
     return np.where(np.isfinite(distances), distances, -1.0)
 
 
@@ -228,8 +230,8 @@ def _sample(
     offsets = np.arange(-half, half + 1, dtype=np.float64)
     rows = (axis[:, :1] + normal[:, :1] * offsets).astype(np.float32)
     cols = (axis[:, 1:] + normal[:, 1:] * offsets).astype(np.float32)
-    soft = cv2.remap(mask.astype(np.float32), cols, rows, cv2.INTER_LINEAR)
-    values = cv2.remap(image.astype(np.float32), cols, rows, cv2.INTER_LINEAR)
+    soft = np.asarray(cv2.remap(mask.astype(np.float32), cols, rows, cv2.INTER_LINEAR), np.float32)
+    values = np.asarray(cv2.remap(image.astype(np.float32), cols, rows, cv2.INTER_LINEAR), np.float32)
     # keep the body of this row's chromosome only: in a hairpin the rows of one arm also cross the other
     body = _middle_run(soft)
     return values * body, body

@@ -111,24 +111,15 @@ def read_summary(path: Path) -> list[SummaryRow]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}.") from error
     if not lines or lines[0] != names:
-        raise DataError(
-            f"{path}: must have the columns {','.join(names)}. Got: {','.join(lines[0] if lines else [])}."
-        )
-    return [
-        _row(dict(zip(names, line, strict=False)), f"{path}, row {k}") for k, line in enumerate(lines[1:], 2)
-    ]
+        raise DataError(f"{path}: must have the columns {','.join(names)}. Got: {','.join(lines[0] if lines else [])}.")
+    return [_row(dict(zip(names, line, strict=False)), f"{path}, row {k}") for k, line in enumerate(lines[1:], 2)]
 
 
 def _row(cells: Mapping[str, str], where: str) -> SummaryRow:
     if len(cells) < len(fields(SummaryRow)) or cells["status"] not in get_args(Status):
-        raise DataError(
-            f"{where}: must have a status of {get_args(Status)} and all columns. Got: {dict(cells)}."
-        )
+        raise DataError(f"{where}: must have a status of {get_args(Status)} and all columns. Got: {dict(cells)}.")
     try:
-        numbers = {
-            name: int(cells[name]) if cells[name] else None
-            for name in ("count", "clusters", "low_confidence")
-        }
+        numbers = {name: int(cells[name]) if cells[name] else None for name in ("count", "clusters", "low_confidence")}
         seconds = float(cells["seconds"]) if cells["seconds"] else None
     except ValueError as error:
         raise DataError(f"{where}: {error}.") from error

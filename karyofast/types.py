@@ -7,7 +7,7 @@ background near 0, chromosomes high, whatever the polarity of the picture it cam
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Denver groups in karyogram order."""
 
 
-def read_only(array: NDArray[np.generic]) -> NDArray:
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """A view of `array` that refuses writes; the caller's own array stays writable."""
     view = np.asarray(array).view()
     view.flags.writeable = False
@@ -101,9 +101,7 @@ class Region:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", read_only(np.asarray(self.mask, dtype=bool)))
         if self.mask.shape != (self.box.height, self.box.width):
-            raise ValueError(
-                f"mask must have the shape of its box. Got: mask {self.mask.shape}, box {self.box}."
-            )
+            raise ValueError(f"mask must have the shape of its box. Got: mask {self.mask.shape}, box {self.box}.")
 
     @property
     def area(self) -> int:

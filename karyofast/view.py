@@ -185,9 +185,7 @@ def _draw_row(sheet: NDArray[np.uint8], row: Row, top: int, scale: float) -> int
     return foot + int(BELOW * scale)
 
 
-def _draw_place(
-    sheet: NDArray[np.uint8], place: Place, left: int, level: int, foot: int, scale: float
-) -> None:
+def _draw_place(sheet: NDArray[np.uint8], place: Place, left: int, level: int, foot: int, scale: float) -> None:
     """Homologues with their centromeres on `level`, over the line at `foot` and the class."""
     at = left + (place.width - view_layout.span(place.figures, scale)) // 2
     for figure in place.figures:
@@ -199,9 +197,7 @@ def _draw_place(
     _text(sheet, place.name, middle, line + int(22 * scale), 14 * scale, INK, "middle", bold=True)
 
 
-def _draw_bracket(
-    sheet: NDArray[np.uint8], group: str, left: int, right: int, foot: int, scale: float
-) -> None:
+def _draw_bracket(sheet: NDArray[np.uint8], group: str, left: int, right: int, foot: int, scale: float) -> None:
     base, tick, thin = foot + int(44 * scale), int(5 * scale), max(1, round(0.8 * scale))
     corners = [(left, base - tick), (left, base), (right, base), (right, base - tick)]
     cv2.polylines(sheet, [np.array(corners, np.int32)], False, FAINT, thin)
@@ -264,9 +260,7 @@ def _line_height(line: Sequence[Figure], scale: float) -> int:
     return max(figure.height for figure in line) + int(74 * scale)
 
 
-def _draw_unplaced(
-    sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, title: str, scale: float
-) -> int:
+def _draw_unplaced(sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, title: str, scale: float) -> int:
     at = int(MARGIN * scale)
     _text(sheet, title, at, top + int(12 * scale), 12 * scale, AMBER, bold=True)
     tall = max(figure.height for figure in line)
@@ -312,9 +306,7 @@ def _text(
 ) -> None:
     """Write a line whose baseline is at `y` and whose capitals are `size` px high."""
     text = _plain(text)
-    x -= {"left": 0, "middle": _text_width(text, size, bold) // 2, "right": _text_width(text, size, bold)}[
-        anchor
-    ]
+    x -= {"left": 0, "middle": _text_width(text, size, bold) // 2, "right": _text_width(text, size, bold)}[anchor]
     font = (_FONT, _font_scale(size))
     if halo:
         for down, right in ((-1, -1), (-1, 1), (1, -1), (1, 1), (0, 2), (0, -2), (2, 0), (-2, 0)):

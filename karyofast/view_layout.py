@@ -157,9 +157,7 @@ def figures(karyotype: Karyotype, scale: float) -> tuple[dict[str, list[Figure]]
             unplaced.append(Figure(index, picture, 0.5 * len(picture), True, best_guess(label)))
             continue
         name = CLASSES[assigned]
-        middle = (
-            centromere_row(one, up, ideogram[name].centromere_index) * len(picture) / max(len(one.crop), 1)
-        )
+        middle = centromere_row(one, up, ideogram[name].centromere_index) * len(picture) / max(len(one.crop), 1)
         note = f"? {label.probabilities[assigned]:.0%}" if index in doubtful else ""
         placed[name].append(Figure(index, picture, middle, index in doubtful, note))
     for name, found in placed.items():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyofast import iscn
-from karyofast.arrange import UNPLACED, arrange
+from karyofast.arrange import UNPLACED, arrange, cost
 from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Label
@@ -249,3 +249,9 @@ def test_no_class_takes_more_than_it_needs_while_places_are_free(seed, count):
     assert copies[None] == 0
     assert max(copies[name] for name in iscn.AUTOSOMES) <= 2
     assert copies["X"] + copies["Y"] <= 2
+
+
+@pytest.mark.parametrize("text", ["46,XX", "46,XY", "45,X", "47,XXY", "47,XX,+21", "45,XY,-7", "48,XX,+8,+21"])
+def test_the_quick_cost_is_that_of_the_whole_choice(text):
+    labels = noisy(text, np.random.default_rng(3))
+    assert cost(labels) == pytest.approx(arrange(labels).cost)

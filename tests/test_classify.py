@@ -47,9 +47,7 @@ def test_a_cell_photographed_twice_as_large_looks_the_same():
     for one in small:
         crop = np.kron(one.crop, np.ones((2, 2), np.uint8))
         n = len(crop)
-        large.append(
-            Straightened(crop, np.zeros((n, 2), np.float32), np.ones(n, np.float32), np.ones(n, np.float32))
-        )
+        large.append(Straightened(crop, np.zeros((n, 2), np.float32), np.ones(n, np.float32), np.ones(n, np.float32)))
     first = network_input(small[2].crop, CellScale.of(small), (96, 32))
     second = network_input(large[2].crop, CellScale.of(large), (96, 32))
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.95

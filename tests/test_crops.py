@@ -42,9 +42,7 @@ def test_the_split_keeps_the_cells_of_a_case_together(data_dir):
     for row in rows:
         parts.setdefault(row.case, set()).add(split_of(row.case))
     assert all(len(found) == 1 for found in parts.values())
-    cases = {
-        name: sum(found == {name} for found in parts.values()) for name in ("train", "validation", "test")
-    }
+    cases = {name: sum(found == {name} for found in parts.values()) for name in ("train", "validation", "test")}
     assert cases["train"] > 200
     assert cases["test"] > 30
     assert cases["validation"] > 5

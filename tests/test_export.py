@@ -34,9 +34,7 @@ def test_weights_are_stored_as_fp16(classifier):
     network, path = classifier
     parameters = sum(value.numel() for value in network.parameters())
     assert path.stat().st_size < 2.1 * parameters
-    kinds = {
-        tensor.data_type for tensor in onnx.load(str(path)).graph.initializer if np.prod(tensor.dims) >= 1024
-    }
+    kinds = {tensor.data_type for tensor in onnx.load(str(path)).graph.initializer if np.prod(tensor.dims) >= 1024}
     assert kinds == {onnx.TensorProto.FLOAT16}
 
 

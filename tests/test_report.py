@@ -114,9 +114,7 @@ def test_annotations_hold_masks_classes_and_scores(tmp_path, cell):
     image = {"id": 5, "file_name": "a.png", "height": 620, "width": 760}
     coco.write(tmp_path / "instances.coco.json", coco.document([image], entries))
     truth = coco.load(tmp_path / "instances.coco.json")[0]
-    for instance, one, index in zip(
-        truth.instances, cell.chromosomes, cell.arrangement.assigned, strict=True
-    ):
+    for instance, one, index in zip(truth.instances, cell.chromosomes, cell.arrangement.assigned, strict=True):
         np.testing.assert_array_equal(instance.region.full_mask((620, 760)), one.full_mask((620, 760)))
         assert instance.name == (CLASSES[index] if index >= 0 else None)
 

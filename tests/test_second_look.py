@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 
 from karyofast.arrange import arrange
-from karyofast.second_look import Piece, choose, joins, look
+from karyofast.second_look import Piece, choose, cuts, joins, look
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
 
@@ -127,3 +127,33 @@ def test_pieces_are_joined_when_the_whole_is_what_the_cell_lacks():
     ways = look(candidates, offered, read, cost)
     assert [entry.label.name for entry in ways[-1]] == ["2"]
     assert asked == [47, 1]
+
+
+def doubtful(mask):
+    whole = piece(mask)
+    return Piece(whole.chromosome, whole.straightened, label("1", sure=0.4))
+
+
+def test_a_doubtful_piece_is_cut_at_its_neck_and_nothing_of_it_is_lost():
+    mask = line((60, 20), (60, 70)) | line((60, 88), (60, 140)) | line((60, 60), (60, 100), width=5)
+    ways = cuts((doubtful(mask),))
+    assert any({one.box.left < 40 for one in way} == {True, False} for way in ways)
+    for way in ways:
+        whole = np.sum([one.full_mask(mask.shape) for one in way], axis=0)
+        assert np.array_equal(whole, mask.astype(int))
+    seams = [min(one.box.left + one.box.width for one in way) for way in ways]
+    assert any(abs(seam - 79) < 8 for seam in seams)
+
+
+def test_a_doubtful_piece_is_cut_at_its_sharpest_bend():
+    mask = line((20, 30), (90, 30)) | line((90, 30), (90, 110))
+    seams = [sorted(one.area for one in way) for way in cuts((doubtful(mask),))]
+    upright, along = line((20, 30), (90, 30)).sum(), line((90, 30), (90, 110)).sum()
+    assert any(abs(small - min(upright, along)) < 200 for small, _ in seams)
+
+
+def test_a_sure_piece_and_a_short_one_are_not_cut():
+    long = piece(line((60, 20), (60, 140)))
+    sure = Piece(long.chromosome, long.straightened, label("1", sure=0.97))
+    assert cuts((sure,)) == []
+    assert cuts((doubtful(line((60, 60), (60, 61))),)) == []

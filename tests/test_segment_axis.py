@@ -48,9 +48,7 @@ class Oracle:
 
     def lifted(self, density):
         drawn = targets(self.laid, self.laid[0].mask.shape, BINS).astype(np.float32)
-        return np.pad(
-            drawn, ((0, 0), (0, density.shape[0] - drawn.shape[1]), (0, density.shape[1] - drawn.shape[2]))
-        )
+        return np.pad(drawn, ((0, 0), (0, density.shape[0] - drawn.shape[1]), (0, density.shape[1] - drawn.shape[2])))
 
 
 def cell(laid):

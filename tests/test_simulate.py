@@ -32,9 +32,7 @@ def metaphase(stain="giemsa", seed=11):
 
 
 def owners(simulated):
-    return sum(
-        instance.region.full_mask(simulated.image.shape).astype(int) for instance in simulated.instances
-    )
+    return sum(instance.region.full_mask(simulated.image.shape).astype(int) for instance in simulated.instances)
 
 
 def overlapping_pairs(simulated):
@@ -135,16 +133,12 @@ def test_lengths_follow_the_ideogram():
         drawn = simulate_chromosome(np.random.default_rng(0), name, variation=0.0, bend=0.0)
         length = 0.5 * (len(drawn.axis) - 1)
         assert length == pytest.approx(125.0 * ideogram[name].length / 15100, abs=0.5)
-        assert drawn.centromere / (len(drawn.axis) - 1) == pytest.approx(
-            ideogram[name].centromere_index, abs=0.03
-        )
+        assert drawn.centromere / (len(drawn.axis) - 1) == pytest.approx(ideogram[name].centromere_index, abs=0.03)
 
 
 def test_bands_lie_where_the_ideogram_has_them():
     # Straight, unblurred and without variation, the stain along the axis follows the bands' levels.
-    drawn = simulate_chromosome(
-        np.random.default_rng(0), "5", heading=90.0, bend=0.0, blur=0.0, variation=0.0
-    )
+    drawn = simulate_chromosome(np.random.default_rng(0), "5", heading=90.0, bend=0.0, blur=0.0, variation=0.0)
     rows, columns = np.round(drawn.axis).astype(int).T
     window = [drawn.density[r, c - 3 : c + 4].mean() for r, c in zip(rows, columns, strict=True)]
     bands = load_ideogram(550)["5"].bands
@@ -178,9 +172,7 @@ def test_the_same_seed_draws_the_same_bytes(stain):
     one, two = (simulate_metaphase(np.random.default_rng(4), "46,XX", options) for _ in range(2))
     assert one.image.tobytes() == two.image.tobytes()
     assert [i.axis.tobytes() for i in one.instances] == [i.axis.tobytes() for i in two.instances]
-    assert (
-        one.image.tobytes() != simulate_metaphase(np.random.default_rng(5), "46,XX", options).image.tobytes()
-    )
+    assert one.image.tobytes() != simulate_metaphase(np.random.default_rng(5), "46,XX", options).image.tobytes()
 
 
 @pytest.mark.parametrize("text", ["46,XX", "47,XX,+21", "45,X", "47,XXY", "45,XX,-7", "48,XXY,+21"])

@@ -48,7 +48,8 @@ OPTIONS = classifier.TrainOptions(epochs=2, batch=12, rows=32, columns=32, varia
 def test_preparing_twice_gives_the_same_crops(small, crops):
     again = prepare(small, seed=3, variants=2, jobs=2)
     assert np.array_equal(again.upright, crops.upright)
-    assert all(np.array_equal(a, b) for one, two in zip(again.crops, crops.crops, strict=True) for a, b in zip(one, two, strict=True))  # fmt: skip
+    for one, two in zip(again.crops, crops.crops, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 def test_augmented_crops_differ_and_keep_to_their_seed(crops):
@@ -162,7 +163,7 @@ def test_the_separator_trains_resumes_and_is_exported(small, tmp_path):
     from karyofast.train.run import train_separator
 
     options = separator.SeparatorOptions(
-        steps=3, batch=2, every=2, scene=ComposeOptions(side=64, fewest=2, most=3)
+        steps=2, more=1, batch=2, every=2, scene=ComposeOptions(side=64, fewest=2, most=3)
     )
     folder = train_separator(small, tmp_path, options=options, threads=1)
     again = train_separator(small, tmp_path, options=options, threads=1)

@@ -205,9 +205,7 @@ def test_overlay_outlines_each_chromosome_in_the_colour_of_its_class(down_syndro
     for index, one in enumerate(down_syndrome.chromosomes):
         colour = view.class_colour(down_syndrome.arrangement.assigned[index])
         top, left = 2 * one.box.top, 2 * one.box.left
-        window = picture[
-            max(top - 4, 0) : top + 2 * one.box.height + 4, left - 4 : left + 2 * one.box.width + 4
-        ]
+        window = picture[max(top - 4, 0) : top + 2 * one.box.height + 4, left - 4 : left + 2 * one.box.width + 4]
         assert colour_count(window, colour, 60) > 20
     untouched = picture[2 * height - 20 : 2 * height, :20]
     assert (untouched == untouched[0, 0]).all()

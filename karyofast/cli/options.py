@@ -14,9 +14,7 @@ from karyofast.errors import OptionError
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(
-        help="Image files, folders and globs: TIFF (8/16 bit), PNG, JPEG, BMP.", show_default=False
-    ),
+    typer.Argument(help="Image files, folders and globs: TIFF (8/16 bit), PNG, JPEG, BMP.", show_default=False),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
 Polarity = Annotated[

@@ -87,7 +87,7 @@ def separator(
         Path | None,
         typer.Option(help="COCO file of real pictures with masks, images beside it; training slides alone are used."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 1800,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the first cycle of the rate; 1000 more follow.")] = 1800,
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 8,
     seed: Seed = 0,
     threads: TrainThreads = 0,

@@ -43,8 +43,7 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
             "Build it with `pip install -e .`, or pass impl='reference'."
         )
     warnings.warn(
-        f"The compiled kernel of {operation} is not built; the slow reference runs. "
-        "Build it with `pip install -e .`.",
+        f"The compiled kernel of {operation} is not built; the slow reference runs. Build it with `pip install -e .`.",
         RuntimeWarning,
         stacklevel=3,
     )

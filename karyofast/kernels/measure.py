@@ -9,9 +9,7 @@ from karyofast.kernels import reference
 from karyofast.kernels.dispatch import Impl, use_fast
 
 
-def two_class_variance(
-    image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto"
-) -> NDArray[np.float64]:
+def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto") -> NDArray[np.float64]:
     """Two-class variance V_i of each box (paper section 3, eq. 4).
 
     The box's pixels are cut at a threshold into two classes c and b, and
@@ -56,9 +54,7 @@ def two_class_variance(
     if image.dtype != np.uint8:
         raise TypeError(f"`image` must be uint8. Got: {image.dtype}. Scale and convert it first.")
     if image.ndim != 2:
-        raise ValueError(
-            f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel."
-        )
+        raise ValueError(f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel.")
     checked = _checked_boxes(boxes, image.shape[0], image.shape[1])
     if not use_fast(impl, "two_class_variance"):
         return reference.two_class_variance(image, checked)

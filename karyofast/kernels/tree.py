@@ -95,13 +95,9 @@ def _checked(image: NDArray[Any], connectivity: int, max_level: int | None) -> i
     if image.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"`image` must be uint8 or uint16. Got: {image.dtype}. Scale and convert it first.")
     if image.ndim != 2:
-        raise ValueError(
-            f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel."
-        )
+        raise ValueError(f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel.")
     if (image.shape[0] + 2) * (image.shape[1] + 2) > MAX_PIXELS:
-        raise ValueError(
-            f"`image` must have fewer than {MAX_PIXELS} pixels. Got: {image.size}. Cut it into tiles."
-        )
+        raise ValueError(f"`image` must have fewer than {MAX_PIXELS} pixels. Got: {image.size}. Cut it into tiles.")
     if connectivity not in (4, 8):
         raise OptionError(f"`connectivity` must be 4 or 8. Got: {connectivity!r}.")
     highest = 255 if image.dtype == np.uint8 else 65535

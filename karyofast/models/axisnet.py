@@ -1,9 +1,9 @@
 """AxisNet: a small U-Net that draws the medial axes of chromosomes, lifted by their direction.
 
 Of each pixel it tells whether a chromosome covers it, whether more than one does, and for each of `BINS` directions
-whether the core (the pixels near the medial axis) of a chromosome runs through it in that direction. Where two chromosomes cross,
-two directions are on at the same pixel, so the two cores never meet in the lifted space of (row, column, direction);
-where two touch, their cores stay apart in the plane.
+whether the core (the pixels near the medial axis) of a chromosome runs through it in that direction. Where two
+chromosomes cross, two directions are on at the same pixel, so the two cores never meet in the lifted space of (row,
+column, direction); where two touch, their cores stay apart in the plane.
 """
 
 from __future__ import annotations

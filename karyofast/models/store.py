@@ -1,7 +1,7 @@
 """The model store: directories with weights and a ``model.toml`` that says what they are.
 
-A model is ``model.toml``, ``model.onnx`` and a model card (``README.md``). Names are looked up among the models that ship with the
-package; anything with a path separator, or that is a folder, is taken as a model directory of the user's.
+A model is ``model.toml``, ``model.onnx`` and a model card (``README.md``). Names are looked up among the models that
+ship with the package; anything with a path separator, or that is a folder, is taken as a model directory of the user's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Train the classifier: VGG-16 on straightened crops, split by case, with checkpoints that a killed run resumes from."""
+"""Train the classifier: VGG-16 on straightened crops, split by case; a killed run goes on from its checkpoint."""
 
 from __future__ import annotations
 

@@ -133,7 +133,8 @@ def _turned(
     if rng.random() < 0.5:
         mirror = np.array([[-1.0, 0.0, side - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         matrix = (mirror @ np.vstack([matrix, [0.0, 0.0, 1.0]]))[:2]
-    patch = cv2.warpAffine(one.density.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR)
+    warped = cv2.warpAffine(one.density.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR)
+    patch = np.asarray(warped, np.float32)
     mask = cv2.warpAffine(one.mask.astype(np.float32), matrix, (side, side)) > 0.5
     axis = (one.axis[:, ::-1] @ matrix[:, :2].T + matrix[:, 2])[:, ::-1]
     return patch, mask, axis
@@ -146,8 +147,8 @@ def _find_place(
     side = covered.shape[0]
     wanted = rng.random()
     area = max(int(mask.sum()), 1)
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    far = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8))
+    near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
+    far = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)), np.uint8)
     for _ in range(60):
         at = (int(rng.integers(-mask.shape[0] // 3, side - mask.shape[0] * 2 // 3)),
               int(rng.integers(-mask.shape[1] // 3, side - mask.shape[1] * 2 // 3)))  # fmt: skip
@@ -186,7 +187,7 @@ def photograph(scene: NDArray[np.float32], rng: np.random.Generator, adding: boo
     values = np.where(inside, level + (scene - level) * rng.uniform(0.35, 1.15), 0.0).astype(np.float32)
     values = np.maximum(values, np.where(inside, level * rng.uniform(0.0, 0.5), 0.0)).astype(np.float32)
     values += _disturbers(shape, level, rng)
-    values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.4, 1.4))
+    values = np.asarray(cv2.GaussianBlur(values, (0, 0), rng.uniform(0.4, 1.4)), np.float32)
     if rng.random() < 0.5:
         halo = cv2.GaussianBlur(values, (0, 0), rng.uniform(4.0, 12.0))
         values = values + halo * (rng.uniform(0.0, 0.35) if adding else rng.uniform(-0.12, 0.2))

@@ -156,7 +156,7 @@ def augmented(
         drawn = _with_remnant(drawn, crops, size, rng)
     sigma = rng.uniform(0.0, how.blur)
     if sigma > 0.3:
-        drawn = cv2.GaussianBlur(drawn, (0, 0), sigma)
+        drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigma), np.float32)
     drawn = drawn + rng.normal(0.0, how.noise * rng.random(), drawn.shape).astype(np.float32)
     return np.asarray(drawn, dtype=np.float32), up
 

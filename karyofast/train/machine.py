@@ -11,8 +11,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 def keep_freed_memory() -> bool:
     """Let the C library keep freed memory instead of handing it back to the kernel.
 
-    A training step frees and takes the same large blocks again and again; by default glibc maps and unmaps each, and the
-    page faults cost about a third of a step on a CPU. Does nothing where the C library is not glibc.
+    A training step frees and takes the same large blocks again and again; by default glibc maps and unmaps each, and
+    the page faults cost much of a step on a CPU. Does nothing where the C library is not glibc.
 
     Returns
     -------

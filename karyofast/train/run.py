@@ -276,8 +276,8 @@ def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, sc
     )
     return f"""# {name}
 
-VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction of
-the p arm from one straightened chromosome of {options.rows} x {options.columns} px. ONNX, weights stored as fp16.
+VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction
+of the p arm from one straightened chromosome of {options.rows} x {options.columns} px. ONNX, weights stored as fp16.
 
 **Data.** {data.name}, {options.epochs} epochs, seed {options.seed}. {seen}
 
@@ -304,7 +304,8 @@ AxisNet: a U-Net of 0.9 million weights that draws the medial axes of chromosome
 chromosomes come apart (`karyofast.segment_axis`). ONNX, weights stored as fp16; any picture size.
 
 **Data.** Scenes composed of the training cases of {data.name} (touching {options.scene.touching:.0%}, crossing
-{options.scene.crossing:.0%}); real pictures: {pictures}. {options.steps} steps of {options.batch}, seed {options.seed}.
+{options.scene.crossing:.0%}); real pictures: {pictures}.
+{options.steps + options.more} steps of {options.batch}, seed {options.seed}.
 No annotated G-band metaphase was used. `karyofast evaluate instances` scores it.
 
 **Limits.** Chromosomes that cross at under about 30 degrees, and knots of several, stay joined or are cut wrongly.

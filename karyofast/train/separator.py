@@ -28,9 +28,9 @@ class SeparatorOptions:
     """Everything that decides a training run; written to its folder first."""
 
     steps: int = 1800
-    """of one cycle of the learning rate"""
-    cycles: int = 2
-    """each of half the peak rate of the one before"""
+    """of the first cycle of the learning rate"""
+    more: int = 1000
+    """steps of a second cycle, of half the peak rate"""
     batch: int = 8
     rate: float = 3e-3
     decay: float = 0.01
@@ -81,18 +81,18 @@ def train(
     keep_freed_memory()
     claim(folder, options, resume)
     torch.manual_seed(options.seed)
-    network = AxisNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = AxisNet()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
     if resume:
         state.restore(folder)
     watched = _watched(store, pictures, options)
     started, losses = time.perf_counter(), []
-    total = options.steps * options.cycles
+    total = options.steps + options.more
     while state.step < total:
         rng = np.random.default_rng([options.seed, 1, state.step])
         batch = [_example(store, pictures, rng, options) for _ in range(options.batch)]
-        cycle, step = divmod(state.step, options.steps)
-        state.set_rate(options.rate * 0.5**cycle * one_cycle(step / options.steps, options.warm))
+        state.set_rate(_rate(state.step, options))
         losses.append(_step(state, batch, options))
         if progress:
             progress(state.step, total, {"loss": losses[-1]})
@@ -102,6 +102,12 @@ def train(
             log(folder, {**figures, "seconds": round(time.perf_counter() - started, 1)})
             losses = []
     return network
+
+
+def _rate(step: int, options: SeparatorOptions) -> float:
+    if step < options.steps:
+        return options.rate * one_cycle(step / options.steps, options.warm)
+    return 0.5 * options.rate * one_cycle((step - options.steps) / options.more, options.warm)
 
 
 def measure(network: AxisNet, examples: Sequence[Example]) -> dict[str, float]:
