@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: autotestdict=False, language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Component tree: the compiled side of `karyofast.kernels.component_tree`, which validates and documents."""
 
 import numpy as np
