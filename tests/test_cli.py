@@ -1,5 +1,6 @@
 import json
 import logging
+import subprocess
 import sys
 
 import cv2
@@ -134,6 +135,64 @@ def test_run_takes_options_from_a_file_and_the_command_line(folder, quick):
     assert (options.polarity, options.segment.method, options.arrange.gain_price) == ("dark", "watershed", 5.0)
 
 
+def test_an_option_that_is_given_wins_over_the_file_although_it_is_the_default(folder, quick):
+    (folder / "settings.toml").write_text(
+        'polarity = "dark"\n[detect]\nmethod = "otsu"\n[segment]\nmethod = "none"\n[classify]\nmodel = "other"\n'
+    )
+    config = ("--config", folder / "settings.toml", "--polarity", "auto", "--method", "axis", "--model", "g-band")
+    assert call("run", folder / "a.png", "-o", folder / "out", *config).exit_code == 0
+    (options,) = quick
+    assert (options.polarity, options.segment.method, options.classify.model) == ("auto", "axis", "g-band")
+    assert options.detect.method == "otsu"
+
+
+def test_run_that_is_stopped_says_how_to_go_on(folder, quick, monkeypatch, capsys):
+    first = pipeline.karyotype
+
+    def stopped(metaphase, **settings):
+        if metaphase.name == "b":
+            raise KeyboardInterrupt
+        return first(metaphase, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "karyotype", stopped)
+        assert exit_code(patch, "run", folder / "a.png", folder / "b.png", "-o", folder / "out") == 130
+    assert "stopped after 1 of 2 images" in capsys.readouterr().err
+    assert not (folder / "out" / "summary.csv").exists()
+    assert call("run", folder / "a.png", folder / "b.png", "-o", folder / "out").exit_code == 0
+    assert len(quick) == 2
+
+
+def test_a_full_disk_is_told_without_a_traceback(folder, monkeypatch, capsys):
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("karyofast.coco.write", full)
+    assert exit_code(monkeypatch, "detect", folder / "a.png", "-o", folder / "out") == 1
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+
+
+def test_help_is_there_without_what_the_verbs_need():
+    script = (
+        "import sys\n"
+        "from karyofast.cli.main import main\n"
+        "sys.argv = ['karyofast', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'scipy', 'numba', 'onnxruntime', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Karyotype metaphase images" in done.stdout
+
+
+def test_the_package_can_be_called_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "karyofast", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"karyofast {__version__}\n")
+
+
 def test_run_does_all_again_when_forced(folder, quick):
     for arguments in ((), (), ("--force",), ("--force", "--polarity", "dark")):
         assert call("run", folder / "a.png", "-o", folder / "out", *arguments).exit_code == 0
@@ -144,7 +203,9 @@ def test_run_does_all_again_when_forced(folder, quick):
     ("arguments", "code"),
     [
         (("run", "no-such.png", "-o", "{}/out"), 1),
-        (("run", "{}/a.png", "-o", "{}/out", "--method", "guess"), 1),
+        (("run", "{}/a.png", "-o", "{}/out", "--method", "guess"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--polarity", "guess"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--config", "{}/broken.png"), 1),
         (("run", "{}/a.png", "-o", "{}/out", "--model", "guess"), 1),
         (("run", "{}/a.png"), 2),
         (("run", "{}/a.png", "-o", "{}/out", "--jobs", "0"), 2),

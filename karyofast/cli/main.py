@@ -11,7 +11,11 @@ import typer
 
 from karyofast import __version__
 from karyofast.cli import classify, demo, detect, evaluate, info, run, segment, simulate, train
+from karyofast.cli.output import STOPPED
 from karyofast.errors import KaryofastError
+
+# read when OpenCV is first imported, here and in worker processes: our errors say the same with the file's name
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 app = typer.Typer(
     name="karyofast",
@@ -52,6 +56,9 @@ def options(
         level=logging.DEBUG if verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
     )
+    if not verbose:
+        # what it says of a broken file is said again, with the file's name, in our errors
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
@@ -61,11 +68,14 @@ def main() -> None:
     except KaryofastError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        _fail("stopped.", 130)
+        _fail("stopped.", STOPPED)
     except BrokenPipeError:
         # whoever read stdout has gone: nothing more to say, and the interpreter must not try to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        # a disk that is full, a folder that may not be written to
+        _fail(str(error))
 
 
 def _fail(message: str, code: int = 1) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,18 +18,29 @@ Inputs = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", show_default=False)]
 Polarity = Annotated[
-    str, typer.Option(help="auto, dark (chromosomes dark on bright: Giemsa) or bright (Q-band, DAPI).")
+    Literal["auto", "dark", "bright"] | None,
+    typer.Option(help="dark: chromosomes dark on bright (Giemsa); bright: Q-band, DAPI.", show_default="auto"),
 ]
 Model = Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")]
-Detector = Annotated[str, typer.Option("--detector", help="er, otsu, adaptive or mser.")]
-Method = Annotated[str, typer.Option("--method", help="Separation: axis, rrt, watershed or none.")]
+ModelOrFile = Annotated[
+    str | None,
+    typer.Option("--model", help="Classifier: the name of a shipped model, or a model folder.", show_default="g-band"),
+]
+Detector = Annotated[
+    Literal["er", "otsu", "adaptive", "mser"] | None,
+    typer.Option(
+        "--detector", help="er: extremal regions, as in the paper; the others are baselines.", show_default="er"
+    ),
+]
+Method = Annotated[
+    Literal["axis", "rrt", "watershed", "none"] | None,
+    typer.Option("--method", help="Separation. axis: learned; rrt: the paper's.", show_default="axis"),
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file of settings; the options given here win over it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")]
-
-DEFAULTS = Options()
 
 
 def resolve(path: Path | None, **given: Any) -> Options:
@@ -40,7 +51,7 @@ def resolve(path: Path | None, **given: Any) -> Options:
     path : Path or None
         TOML file of `karyofast.config.Options`.
     **given
-        ``polarity``, ``detector``, ``method``, ``model``; one that is None or the default leaves the file's value.
+        ``polarity``, ``detector``, ``method``, ``model``; one that is None leaves the file's value.
 
     Raises
     ------
@@ -52,13 +63,13 @@ def resolve(path: Path | None, **given: Any) -> Options:
         raise OptionError(f"{unknown[0]} is no option that `resolve` knows.")
     polarity, detector = given.get("polarity"), given.get("detector")
     method, model = given.get("method"), given.get("model")
-    if polarity and polarity != DEFAULTS.polarity:
+    if polarity is not None:
         options = replace(options, polarity=polarity)
-    if detector and detector != DEFAULTS.detect.method:
+    if detector is not None:
         options = replace(options, detect=replace(options.detect, method=detector))
-    if method and method != DEFAULTS.segment.method:
+    if method is not None:
         options = replace(options, segment=replace(options.segment, method=method))
-    if model and model != DEFAULTS.classify.model:
+    if model is not None:
         options = replace(options, classify=replace(options.classify, model=model))
     # a second reading checks the values that came from the command line
     return config.from_dict(Options, config.to_dict(options))

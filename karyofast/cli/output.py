@@ -16,6 +16,9 @@ T = TypeVar("T")
 SOME_FAILED = 3
 """Exit code of a run that went to its end although some inputs could not be used."""
 
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 Advance = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what to show)."""
 

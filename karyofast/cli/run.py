@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from karyofast.cli.options import (
-    DEFAULTS,
     ConfigFile,
     Detector,
     Inputs,
     Json,
     Method,
-    Model,
+    ModelOrFile,
     Out,
     Polarity,
     Quiet,
     resolve,
 )
-from karyofast.cli.output import SOME_FAILED, complain, print_json, progress
+from karyofast.cli.output import SOME_FAILED, STOPPED, complain, print_json, progress
 
 if TYPE_CHECKING:
     from karyofast.summary import SummaryRow
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 def run(
     inputs: Inputs,
     out: Out,
-    polarity: Polarity = DEFAULTS.polarity,
-    detector: Detector = DEFAULTS.detect.method,
-    method: Method = DEFAULTS.segment.method,
-    model: Model = DEFAULTS.classify.model,
+    polarity: Polarity = None,
+    detector: Detector = None,
+    method: Method = None,
+    model: ModelOrFile = None,
     config: ConfigFile = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Images worked on side by side.")] = 1,
     force: Annotated[
@@ -71,7 +70,11 @@ def run(
             known += 1
             advance(known, len(paths), Path(row.image).name)
 
-        rows = batch.run(paths, out, options, jobs=jobs, force=force, progress=tell)
+        try:
+            rows = batch.run(paths, out, options, jobs=jobs, force=force, progress=tell)
+        except KeyboardInterrupt:
+            complain(f"karyofast: stopped after {known} of {len(paths)} images; the same command goes on from there.")
+            raise typer.Exit(STOPPED) from None
     _print(rows, out, as_json, quiet)
     if any(row.status == "failed" for row in rows):
         raise typer.Exit(SOME_FAILED)
