@@ -7,11 +7,17 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def pictures():
-    """Density images: one of each real set (KARYOFAST_DATA, default ../shared/data) and one drawn, 1280 x 1024."""
+def data_dir():
+    """The folder of real data: KARYOFAST_DATA, by default ../shared/data beside the repository."""
     root = Path(__file__).resolve().parents[1]
     folder = Path(os.environ.get("KARYOFAST_DATA", "../shared/data"))
-    folder = folder if folder.is_absolute() else (root / folder).resolve()
+    return folder if folder.is_absolute() else (root / folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def pictures(data_dir):
+    """Density images: one of each real set and one drawn, 1280 x 1024."""
+    folder = data_dir
     gband = cv2.imread(str(folder / "gband" / "annotated" / "1071262.jpg"), cv2.IMREAD_GRAYSCALE)
     mfish = cv2.imread(str(folder / "mfish" / "A0502XY_dapi.png"), cv2.IMREAD_GRAYSCALE)
     if gband is None or mfish is None:

@@ -1,4 +1,4 @@
-"""``python -m karyofast`` is the command ``karyofast``."""
+"""``python -m karyofast``."""
 
 from karyofast.cli.main import main
 

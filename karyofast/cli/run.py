@@ -26,6 +26,9 @@ from karyofast.cli.output import SOME_FAILED, STOPPED, complain, print_json, pro
 if TYPE_CHECKING:
     from karyofast.summary import SummaryRow
 
+USUAL = 46
+"""Chromosomes of a usual human cell; only told, nothing is steered by it."""
+
 
 def run(
     inputs: Inputs,
@@ -85,11 +88,16 @@ def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool) ->
     for row in failed:
         complain(f"karyofast: {row.error if row.image in row.error else f'{row.image}: {row.error}'}")
     if as_json:
-        print_json({"folder": str(out), "done": len(rows) - len(failed), "images": [asdict(row) for row in rows]})
+        done = len(rows) - len(failed)
+        usual = sum(row.status == "done" and row.count == USUAL for row in rows)
+        images = [asdict(row) for row in rows]
+        print_json({"folder": str(out), "done": done, "with_46": usual, "images": images})
         return
     for row in rows:
         if row.status == "done":
             doubts = f", {row.low_confidence} to look at" if row.low_confidence else ""
             typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts})")
     if not quiet:
-        typer.echo(f"{len(rows) - len(failed)} of {len(rows)} images done; open {out / 'report.html'}")
+        usual = sum(row.status == "done" and row.count == USUAL for row in rows)
+        typer.echo(f"{len(rows) - len(failed)} of {len(rows)} images done, {usual} with {USUAL} chromosomes")
+        typer.echo(f"open {out / 'report.html'}")

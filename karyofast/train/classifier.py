@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,10 @@ class TrainOptions:
     """straightened variants of each chromosome"""
     everything: bool = False
     """train on the test cases too; for weights that another set scores"""
+    late: float = 0.75
+    """share of the steps after which crops are also defocused: pki3 is sharper than most metaphases"""
+    late_defocus: float = 1.4
+    """rows, see `Augmentation.defocus`"""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -115,7 +119,10 @@ def _step(
 ) -> float:
     size = (options.rows, options.columns)
     rng = np.random.default_rng([options.seed, 1, state.step])
-    drawn = [augmented(crops, int(index), size, rng, options.augmentation) for index in batch]
+    how = options.augmentation
+    if state.step >= options.late * steps:
+        how = replace(how, defocus=options.late_defocus)
+    drawn = [augmented(crops, int(index), size, rng, how) for index in batch]
     inputs = torch.from_numpy(np.stack([crop for crop, _ in drawn])[:, None]).to(device)
     joint = crops.label[batch] + CLASS_COUNT * np.array([not up for _, up in drawn])
     state.set_rate(options.rate * one_cycle(state.step / steps, options.warm))

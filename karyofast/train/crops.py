@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.classify import FLOOR, MEDIAN_ROWS, CellScale, affine, place, standardise
+from karyofast.classify import FLOOR, MEDIAN_ROWS, WIDENING, CellScale, affine, place, standardise
 from karyofast.crops import CropRow, CropSource, split_of, straighten_single
 
 CHUNK = 16
@@ -125,6 +125,8 @@ class Augmentation:
     """standard deviations of the cell"""
     blur: float = 1.1
     """px of the network's input"""
+    defocus: float = 0.0
+    """rows of the network's input: blur as of the picture itself, so wider across by what the input is widened"""
     noise: float = 0.04
     remnant: float = 0.15
     """share of crops that carry a piece of a neighbour"""
@@ -157,6 +159,9 @@ def augmented(
     sigma = rng.uniform(0.0, how.blur)
     if sigma > 0.3:
         drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigma), np.float32)
+    if how.defocus:
+        rows = rng.uniform(0.1, how.defocus)
+        drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigmaX=WIDENING * rows, sigmaY=rows), np.float32)
     drawn = drawn + rng.normal(0.0, how.noise * rng.random(), drawn.shape).astype(np.float32)
     return np.asarray(drawn, dtype=np.float32), up
 
