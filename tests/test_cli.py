@@ -174,6 +174,23 @@ def test_a_full_disk_is_told_without_a_traceback(folder, monkeypatch, capsys):
     assert "Traceback" not in said
 
 
+def test_what_nobody_foresaw_in_one_picture_does_not_stop_detect(folder, monkeypatch):
+    from karyofast import detect
+
+    first = detect.detect
+
+    def odd(metaphase, options):
+        if metaphase.name == "a":
+            raise ZeroDivisionError("odd")
+        return first(metaphase, options)
+
+    monkeypatch.setattr(detect, "detect", odd)
+    result = call("detect", folder / "a.png", folder / "b.png", "-o", folder / "out", "--json")
+    assert result.exit_code == 3
+    assert [one["error"] for one in json.loads(result.stdout)["images"]] == ["unexpected ZeroDivisionError: odd", None]
+    assert "a.png: unexpected ZeroDivisionError: odd" in result.stderr
+
+
 def test_help_is_there_without_what_the_verbs_need():
     script = (
         "import sys\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from typing import Any, Literal, TypeVar
 import typer
 
 from karyofast.cli.output import SOME_FAILED, complain, each, make_folder, print_json
+from karyofast.errors import KaryofastError
 from karyofast.types import Metaphase, Region
 
 R = TypeVar("R", bound=Region)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,9 @@ def mark(job: Job, find: Callable[[Metaphase], Sequence[R]], describe: Callable[
     for path, name in zip(each(paths, len(paths), job.noun, job.quiet), folder_names(paths), strict=True):
         try:
             metaphase, regions = _one(job, path, name, find)
-        except (ValueError, RuntimeError, OSError, MemoryError) as error:
-            # every KaryofastError is one of these; a picture that fails must not stop the others
-            report.append({"image": str(path), job.noun: None, "flags": [], "error": str(error)})
+        except Exception as error:  # as in karyofast.batch: what no one foresaw in one picture must not stop the others
+            _log.debug("%s: failed", path, exc_info=True)
+            report.append({"image": str(path), job.noun: None, "flags": [], "error": _reason(error)})
             complain(f"karyofast: {_named(path, error)}")
             continue
         height, width = metaphase.shape
@@ -121,8 +125,12 @@ def _one(job: Job, path: Path, name: str, find: Callable[[Metaphase], Sequence[R
 
 
 def _named(path: Path, error: BaseException) -> str:
-    text = str(error) or type(error).__name__
+    text = _reason(error)
     return text if str(path) in text else f"{path}: {text}"
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, KaryofastError | OSError) else f"unexpected {type(error).__name__}: {error}"
 
 
 def _print(job: Job, report: Sequence[dict[str, Any]]) -> None:
