@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from karyofast.errors import ImageError, OptionError
 from karyofast.files import write_whole
-from karyofast.polarity import density, find_polarity
+from karyofast.polarity import density, find_polarity, quantiles
 from karyofast.types import Metaphase, Polarity
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
@@ -356,5 +356,5 @@ def _shows_nothing(grey: NDArray[np.uint8]) -> bool:
 
 def _contrast(grey: NDArray[np.uint8]) -> int:
     """Grey levels between the 1st and 99.9th or the 0.1st and 99th percentile, whichever span is larger."""
-    lowest, low, high, highest = np.percentile(grey, [0.1, 1.0, 99.0, 99.9])
-    return int(max(highest - low, high - lowest))
+    lowest, low, high, highest = quantiles(grey, 0.001, 0.01, 0.99, 0.999)
+    return max(highest - low, high - lowest)
