@@ -41,9 +41,18 @@ picture: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o docs --picture
 
 # Every figure of the README that is measured on real images.
+EVALUATE := $(BIN)/karyofast evaluate
 scores: $(VENV)/.dev
-	$(BIN)/karyofast evaluate detection --data $(DATA)/gband --table
-	$(BIN)/karyofast evaluate detection --data $(DATA)/mfish --table
+	$(EVALUATE) detection --data $(DATA)/gband --method all
+	$(EVALUATE) detection --data $(DATA)/mfish --slides held-out --method all
+	$(EVALUATE) instances --data $(DATA)/gband --method all
+	$(EVALUATE) instances --data $(DATA)/mfish --slides held-out --method all
+	$(EVALUATE) classification --data $(DATA)/pki3.zip
+	$(EVALUATE) pipeline --data $(DATA)/gband
+	$(EVALUATE) pipeline --data $(DATA)/gband --masks true
+	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out
+	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out --masks true
+	$(BIN)/karyofast run $(DATA)/gband/annotated $(DATA)/gband/unlabelled -o $(RUNS)/gband --force
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

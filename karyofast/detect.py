@@ -70,7 +70,7 @@ def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[C
     Parameters
     ----------
     metaphase : Metaphase
-        Its `density` is read (bright = chromosome), uint8 (height, width).
+        Its `grey` is read, inverted where chromosomes are dark.
     options : DetectOptions, optional
         ``method="er"`` enumerates extremal regions (eq. 1 and 2), keeps the one of each nested chain that ends at the
         visible edge, and filters: `filter_geometry` by area, width, Euler number and a Hough vote for ellipses,
@@ -96,8 +96,10 @@ def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[C
     [Box(top=20, left=30, height=30, width=8)]
     """
     options = options or DetectOptions()
-    density = np.ascontiguousarray(metaphase.density)
-    if density.size == 0 or density.min() == density.max():
+    # not `metaphase.density`: that is cut off at the background, and faint rims lie below it where the field is uneven
+    grey = metaphase.grey if metaphase.polarity == "bright" else 255 - metaphase.grey
+    density = np.ascontiguousarray(grey, dtype=np.uint8)
+    if density.size == 0 or not metaphase.density.any() or density.min() == density.max():
         return []
     if options.method == "er":
         found = _extremal(density, options)

@@ -13,8 +13,8 @@ from karyofast.detect import detect
 from karyofast.errors import OptionError
 from karyofast.models.store import find
 from karyofast.second_look import Piece, look
-from karyofast.segment import segment
-from karyofast.segment_axis import Separator, partitions
+from karyofast.segment import segment, ways
+from karyofast.segment_axis import Separator
 from karyofast.straighten import straighten
 from karyofast.types import Candidate, Chromosome, Karyotype, Metaphase
 
@@ -99,14 +99,14 @@ def _look_twice(
     """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`."""
     if models.separator is None:
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
-    offered = partitions(metaphase, candidates, models.separator)
+    offered = ways(metaphase, candidates, options.segment, models.separator)
     clock.mark("segment")
     reader = _Reader(metaphase, options, models, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
-    ways = look(candidates, offered, reader, lambda labels: cost(labels, options.arrange))
+    chosen = look(candidates, offered, reader, lambda labels: cost(labels, options.arrange))
     clock.mark("second_look")
-    return [piece for way in ways for piece in way]
+    return [piece for way in chosen for piece in way]
 
 
 class _Reader:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from karyofast import segment_axis, segment_rrt
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment_axis import Separator
 from karyofast.types import Candidate, Chromosome, Metaphase
+
+MOST_IN_ONE = 3
+"""Pieces up to which a cluster is also offered whole: nobody cuts one chromosome into more."""
 
 
 def segment(
@@ -54,3 +58,38 @@ def segment(
             pieces = segment_rrt.watershed(metaphase, one)
         found += [Chromosome(piece.box, piece.mask, piece.score, number, piece.flags) for piece in pieces]
     return found
+
+
+def ways(
+    metaphase: Metaphase, candidates: Sequence[Candidate], options: SegmentOptions, separator: Separator
+) -> list[list[list[Chromosome]]]:
+    """The ways in which each candidate may be cut, for `karyofast.second_look`.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+    options : SegmentOptions
+    separator : Separator
+
+    Returns
+    -------
+    list of list of list of Chromosome
+        For each candidate: the learned separator's way first, then its ways at other levels, that of the ring radius
+        transform, and a small cluster as one chromosome. Pieces that several ways share are the same objects.
+    """
+    offered = segment_axis.partitions(metaphase, candidates, separator)
+    width = segment_axis.typical_width(candidates)
+    for number, (candidate, known) in enumerate(zip(candidates, offered, strict=True)):
+        if known == [[]]:
+            continue
+        others = [
+            [replace(one, candidate=number) for one in segment_rrt.separate(metaphase, candidate, options, width)]
+        ]
+        if 1 < len(known[0]) <= MOST_IN_ONE:
+            others.append([Chromosome(candidate.box, candidate.mask, candidate=number)])
+        for other in others:
+            way = [segment_axis.known_piece(one, known) for one in other]
+            if not any(segment_axis.alike(way, one) for one in known):
+                known.append(way)
+    return offered

@@ -149,8 +149,10 @@ def partitions(
             ways[number].append([])
             continue
         for group in groups:
-            way = [_known(piece, ways[number]) for piece in _divide(number, one, group.get(number, []), lifted, zoom)]
-            if not any(_alike(way, known) for known in ways[number]):
+            way = [
+                known_piece(piece, ways[number]) for piece in _divide(number, one, group.get(number, []), lifted, zoom)
+            ]
+            if not any(alike(way, known) for known in ways[number]):
                 ways[number].append(way)
     return ways
 
@@ -171,12 +173,12 @@ def _by_candidate(cores: Sequence[Core], owner: NDArray[np.int32]) -> dict[int, 
     return groups
 
 
-def _known(one: Chromosome, ways: Sequence[Sequence[Chromosome]]) -> Chromosome:
+def known_piece(one: Chromosome, ways: Sequence[Sequence[Chromosome]]) -> Chromosome:
     """The piece of an earlier way that has the same mask, give or take a rim, or the piece itself."""
     return next((other for way in ways for other in way if overlap_share(one, other) > SAME), one)
 
 
-def _alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
+def alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
     """Whether two ways are made of the same pieces."""
     return {id(piece) for piece in one} == {id(piece) for piece in other}
 
