@@ -57,7 +57,7 @@ scores: $(VENV)/.dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(wildcard csrc/*)
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(filter-out csrc/_%.c,$(wildcard csrc/*))
 	$(PIP) install -c constraints.txt -e .
 	touch $@
 
