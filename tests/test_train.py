@@ -42,7 +42,7 @@ def crops(small):
     return prepare(small, seed=3, variants=2, jobs=1)
 
 
-OPTIONS = classifier.TrainOptions(epochs=2, batch=12, rows=32, columns=32, variants=2)
+OPTIONS = classifier.TrainOptions(epochs=2, more=0, batch=12, rows=32, columns=32, variants=2)
 
 
 def test_preparing_twice_gives_the_same_crops(small, crops):

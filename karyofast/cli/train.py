@@ -39,7 +39,7 @@ Told = Callable[[str, int, int, dict[str, float]], None]
 def classifier(
     data: Data,
     out: RunFolder,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training cases.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the first cycle of the rate; 3 more follow.")] = 8,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     seed: Seed = 0,
     everything: Annotated[

@@ -25,6 +25,11 @@ class TrainOptions:
     """Everything that decides a training run; written to its folder first."""
 
     epochs: int = 8
+    """of the first cycle of the learning rate"""
+    more: int = 3
+    """epochs of a second cycle"""
+    more_rate: float = 5e-4
+    """peak of the second cycle"""
     batch: int = 64
     rate: float = 1.5e-3
     """peak of the one-cycle learning rate"""
@@ -41,7 +46,7 @@ class TrainOptions:
     everything: bool = False
     """train on the test cases too; for weights that another set scores"""
     late: float = 0.75
-    """share of the steps after which crops are also defocused: pki3 is sharper than most metaphases"""
+    """share of the first cycle after which crops are also defocused: pki3 is sharper than most metaphases"""
     late_defocus: float = 1.4
     """rows, see `Augmentation.defocus`"""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -83,18 +88,23 @@ def train(
     keep_freed_memory()
     claim(folder, options, resume)
     per_epoch = len(chosen) // options.batch or 1
-    steps = per_epoch * options.epochs
+    first = per_epoch * options.epochs
+    steps = first + per_epoch * options.more
     network = _network(options, device)
     state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
     if resume:
         state.restore(folder)
     figures: dict[str, float] = {}
-    for epoch in range(state.step // per_epoch, options.epochs):
+    for epoch in range(state.step // per_epoch, options.epochs + options.more):
         order = np.random.default_rng([options.seed, epoch]).permutation(chosen)
         started, losses = time.perf_counter(), []
         for position in range(state.step % per_epoch, per_epoch):
             batch = order[position * options.batch : (position + 1) * options.batch]
-            losses.append(_step(state, crops, batch, options, steps, device))
+            state.set_rate(_rate(state.step, first, steps, options))
+            how = options.augmentation
+            if state.step >= options.late * first:
+                how = replace(how, defocus=options.late_defocus)
+            losses.append(_step(state, crops, batch, options, how, device))
             if progress:
                 progress(state.step, steps, {**figures, "loss": losses[-1]})
         state.save(folder)
@@ -114,18 +124,25 @@ def _network(options: TrainOptions, device: str) -> Vgg16:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
+def _rate(step: int, first: int, steps: int, options: TrainOptions) -> float:
+    if step < first:
+        return options.rate * one_cycle(step / first, options.warm)
+    return options.more_rate * one_cycle((step - first) / (steps - first), options.warm)
+
+
 def _step(
-    state: State, crops: CropSet, batch: NDArray[np.int64], options: TrainOptions, steps: int, device: str
+    state: State,
+    crops: CropSet,
+    batch: NDArray[np.int64],
+    options: TrainOptions,
+    how: Augmentation,
+    device: str,
 ) -> float:
     size = (options.rows, options.columns)
     rng = np.random.default_rng([options.seed, 1, state.step])
-    how = options.augmentation
-    if state.step >= options.late * steps:
-        how = replace(how, defocus=options.late_defocus)
     drawn = [augmented(crops, int(index), size, rng, how) for index in batch]
     inputs = torch.from_numpy(np.stack([crop for crop, _ in drawn])[:, None]).to(device)
     joint = crops.label[batch] + CLASS_COUNT * np.array([not up for _, up in drawn])
-    state.set_rate(options.rate * one_cycle(state.step / steps, options.warm))
     state.network.train()
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16):

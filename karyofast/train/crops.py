@@ -125,6 +125,8 @@ class Augmentation:
     """standard deviations of the cell"""
     blur: float = 1.1
     """px of the network's input"""
+    defocused: float = 0.5
+    """share of crops that are defocused"""
     defocus: float = 0.0
     """rows of the network's input: blur as of the picture itself, so wider across by what the input is widened"""
     noise: float = 0.04
@@ -159,7 +161,7 @@ def augmented(
     sigma = rng.uniform(0.0, how.blur)
     if sigma > 0.3:
         drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigma), np.float32)
-    if how.defocus:
+    if how.defocus and rng.random() < how.defocused:
         rows = rng.uniform(0.1, how.defocus)
         drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigmaX=WIDENING * rows, sigmaY=rows), np.float32)
     drawn = drawn + rng.normal(0.0, how.noise * rng.random(), drawn.shape).astype(np.float32)

@@ -279,7 +279,7 @@ def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, sc
 VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction
 of the p arm from one straightened chromosome of {options.rows} x {options.columns} px. ONNX, weights stored as fp16.
 
-**Data.** {data.name}, {options.epochs} epochs, seed {options.seed}. {seen}
+**Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}. {seen}
 
 | test cases: {score.cells} cells, {score.crops} chromosomes in random turns | share right |
 |---|---|
