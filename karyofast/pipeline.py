@@ -12,7 +12,7 @@ from karyofast.config import Options
 from karyofast.detect import detect
 from karyofast.errors import OptionError
 from karyofast.models.store import find
-from karyofast.second_look import Piece, look
+from karyofast.second_look import Piece, look, strangeness
 from karyofast.segment import segment, ways
 from karyofast.segment_axis import Separator
 from karyofast.straighten import straighten
@@ -127,7 +127,7 @@ class _Reader:
         labels = classify(straightened, self._models.classifier, self._scale, self._options.classify.batch)
         self._clock.mark("classify")
         for one, crop, label in zip(new, straightened, labels, strict=True):
-            self._known[id(one)] = Piece(one, crop, label)
+            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop))
         return [self._known[id(one)] for one in chromosomes]
 
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 
 from karyofast.arrange import arrange
-from karyofast.second_look import Piece, choose, cuts, joins, look
+from karyofast.second_look import Piece, choose, cuts, joins, look, strangeness
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
 
@@ -157,3 +157,17 @@ def test_a_sure_piece_and_a_short_one_are_not_cut():
     sure = Piece(long.chromosome, long.straightened, label("1", sure=0.97))
     assert cuts((sure,)) == []
     assert cuts((doubtful(line((60, 60), (60, 61))),)) == []
+
+
+def test_a_crossing_pair_taken_for_one_is_strange_and_a_bent_chromosome_is_not():
+    cross = piece(line((60, 20), (60, 140)) | line((15, 80), (105, 80)))
+    bent = piece(line((20, 30), (90, 30)) | line((90, 30), (90, 110)))
+    assert strangeness(cross.chromosome, cross.straightened) > 4.0
+    assert strangeness(bent.chromosome, bent.straightened) < 1.0
+
+
+def test_a_strange_shape_counts_against_its_way():
+    rest = [name for name in NORMAL if name != "8"]
+    odd = tuple(Piece(None, None, label("8"), strangeness=20.0) for _ in range(2))
+    plain = way("8", "8", sure=0.6)
+    assert choose([*singles(rest), [odd, plain]], cost)[-1] is plain
