@@ -72,6 +72,7 @@ def classify(
     runtime: Runtime,
     scale: CellScale | None = None,
     batch: int = 46,
+    both_ends: bool = True,
 ) -> list[Label]:
     """Label the chromosomes of one cell, each from its crop alone.
 
@@ -85,6 +86,8 @@ def classify(
         What to measure against; measured on `straightened` when not given.
     batch : int
         Crops handed to the network at once.
+    both_ends : bool
+        See `read`.
 
     Returns
     -------
@@ -95,11 +98,26 @@ def classify(
     labels = []
     for first in range(0, len(straightened), batch):
         crops = [network_input(one.crop, scale, runtime.input_size) for one in straightened[first : first + batch]]
-        classes, up = runtime.predict(np.stack(crops)[:, None])
+        classes, up = read(np.stack(crops)[:, None], runtime, both_ends)
         if classes.shape[1] != len(CLASSES):
             raise ValueError(f"the network must give {len(CLASSES)} classes. Got: {classes.shape[1]}.")
         labels += [Label(row, float(p_up)) for row, p_up in zip(classes, up, strict=True)]
     return labels
+
+
+def read(
+    crops: NDArray[np.float32], runtime: Runtime, both_ends: bool = True
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Class probabilities (n, 24) and probability that the p arm is up (n,) of crops (n, 1, rows, columns).
+
+    With `both_ends` each crop and its half turn are read and averaged: the class does not depend on the end that
+    straightening happened to start from, and the orientation answers a turn exactly. It takes twice the time.
+    """
+    classes, up = runtime.predict(crops)
+    if both_ends:
+        turned, turned_up = runtime.predict(np.ascontiguousarray(crops[:, :, ::-1, ::-1]))
+        classes, up = 0.5 * (classes + turned), 0.5 * (up + 1.0 - turned_up)
+    return classes, up
 
 
 def network_input(crop: NDArray[np.uint8], scale: CellScale, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
@@ -106,7 +106,7 @@ def _look_twice(
     reader([one for ways in offered for one in ways[0]])
     chosen = look(candidates, offered, reader, lambda labels: cost(labels, options.arrange))
     clock.mark("second_look")
-    return [piece for way in chosen for piece in way]
+    return reader.settled([piece for way in chosen for piece in way])
 
 
 class _Reader:
@@ -116,19 +116,33 @@ class _Reader:
         self._metaphase, self._options, self._models, self._clock = metaphase, options, models, clock
         self._scale: CellScale | None = None
         self._known: dict[int, Piece] = {}
+        self._once: set[int] = set()
 
     def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
         new = [one for one in chromosomes if id(one) not in self._known]
         self._clock.mark("second_look")
         straightened = [straighten(self._metaphase, one) for one in new]
         self._clock.mark("straighten")
-        if self._scale is None:
-            self._scale = CellScale.of(straightened)
-        labels = classify(straightened, self._models.classifier, self._scale, self._options.classify.batch)
+        # what the second look tries beside the separator's own ways is read once only: most of it is not taken
+        first = self._scale is None
+        self._scale = self._scale or CellScale.of(straightened)
+        batch = self._options.classify.batch
+        labels = classify(straightened, self._models.classifier, self._scale, batch, both_ends=first)
         self._clock.mark("classify")
         for one, crop, label in zip(new, straightened, labels, strict=True):
             self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop))
+        if not first:
+            self._once.update(id(one) for one in new)
         return [self._known[id(one)] for one in chromosomes]
+
+    def settled(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces, those that were read once now read from both ends."""
+        once = [piece for piece in pieces if id(piece.chromosome) in self._once]
+        crops = [piece.straightened for piece in once]
+        labels = classify(crops, self._models.classifier, self._scale, self._options.classify.batch)
+        self._clock.mark("classify")
+        better = {id(piece): replace(piece, label=label) for piece, label in zip(once, labels, strict=True)}
+        return [better.get(id(piece), piece) for piece in pieces]
 
 
 class _Clock:

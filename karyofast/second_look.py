@@ -31,7 +31,7 @@ ROUNDS = 3
 MOVES = 3
 """Rounds of joining and cutting: a chromosome cut in three needs two."""
 
-UNSURE = 0.8
+UNSURE = 0.6
 """Confidence of a class below which a piece may be cut: most single chromosomes are read with more."""
 
 NECK = 0.85

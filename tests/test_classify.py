@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from karyofast.classify import FLOOR, MEDIAN_ROWS, CellScale, classify, network_input, standardise
+from karyofast.classify import FLOOR, MEDIAN_ROWS, CellScale, classify, network_input, read, standardise
 from karyofast.types import Straightened
 
 
@@ -72,13 +72,28 @@ def test_a_chromosome_too_long_for_the_input_is_drawn_smaller_and_whole():
 def test_labels_come_in_the_order_of_the_chromosomes_whatever_the_batch():
     cell = [chromosome(20 + n) for n in range(7)]
     whole, split = Recorder(), Recorder()
-    one = classify(cell, whole, batch=46)
-    other = classify(cell, split, batch=3)
+    one = classify(cell, whole, batch=46, both_ends=False)
+    other = classify(cell, split, batch=3, both_ends=False)
     assert [label.name for label in one] == ["1", "2", "3", "4", "5", "6", "7"]
     assert len(other) == 7
     assert np.array_equal(np.concatenate(split.batches), np.concatenate(whole.batches))
     assert one[0].orientation == "down"
     assert one[-1].orientation == "up"
+
+
+def test_read_from_both_ends_a_crop_and_its_half_turn_answer_alike():
+    class Lopsided(Recorder):
+        def predict(self, crops):
+            top = crops[:, 0, :48].mean(axis=(1, 2))
+            classes = np.full((len(crops), 24), 0.5 / 23, np.float32)
+            classes[:, 3] = np.where(top > -0.8, 0.5, 0.5 / 23)
+            return classes, 1 / (1 + np.exp(-4 * top)).astype(np.float32)
+
+    crops = np.random.default_rng(0).uniform(-1, 0.5, (5, 1, 96, 32)).astype(np.float32)
+    classes, up = read(crops, Lopsided())
+    turned, turned_up = read(np.ascontiguousarray(crops[:, :, ::-1, ::-1]), Lopsided())
+    assert np.allclose(classes, turned)
+    assert np.allclose(up, 1 - turned_up)
 
 
 def test_no_chromosome_gives_no_label():

@@ -18,10 +18,21 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from karyofast.models.axisnet import AxisNet
-from karyofast.models.vgg16 import Recogniser
+from karyofast.models.vgg16 import CLASS_COUNT
 
 LEAST = 1024
 """Elements from which a tensor is worth storing as fp16."""
+
+
+class _Classes(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        joint = torch.softmax(self.network(crops), dim=1)
+        up, down = joint[:, :CLASS_COUNT], joint[:, CLASS_COUNT:]
+        return up + down, up.sum(dim=1)
 
 
 class _Probabilities(nn.Module):
@@ -34,9 +45,9 @@ class _Probabilities(nn.Module):
 
 
 def export_classifier(network: nn.Module, input_size: tuple[int, int], path: Path) -> None:
-    """Write the recogniser around `network`: input ``crops``, outputs ``classes`` and ``up``."""
+    """Write a classifier that reads each crop once: input ``crops``, outputs ``classes`` and ``up`` (probabilities)."""
     example = torch.zeros(2, 1, *input_size)
-    _export(Recogniser(network), example, path, ["crops"], ["classes", "up"], {0: "batch"})
+    _export(_Classes(network), example, path, ["crops"], ["classes", "up"], {0: "batch"})
 
 
 def export_separator(network: AxisNet, path: Path) -> None:

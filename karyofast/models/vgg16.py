@@ -68,7 +68,7 @@ class Vgg16(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """What is exported: a network made indifferent to which end of the crop is up.
+    """A network made indifferent to which end of the crop is up, as `karyofast.classify.read` makes an exported one.
 
     A crop and the same crop turned by 180 degrees are read together, so that the class does not depend on the end that
     straightening happened to start from, and the orientation answers the turn exactly.

@@ -14,6 +14,7 @@ import torch
 from karyofast import __version__
 from karyofast.arrange import arrange
 from karyofast.classify import MEDIAN_ROWS, WIDENING, Runtime, network_input
+from karyofast.classify import read as read_crops
 from karyofast.coco import load as load_truth
 from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.errors import DataError
@@ -138,7 +139,7 @@ def write_classifier(
 def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> ClassifierScore:
     """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
     inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.input_size) for i in indices])
-    parts = [runtime.predict(inputs[first : first + 64, None]) for first in range(0, len(inputs), 64)]
+    parts = [read_crops(inputs[first : first + 64, None], runtime) for first in range(0, len(inputs), 64)]
     classes = np.concatenate([part[0] for part in parts])
     up = np.concatenate([part[1] for part in parts])
     truth, cell = crops.label[indices], crops.cell[indices]
