@@ -52,8 +52,12 @@ REACH = 0.75
 SAME = 0.85
 """Intersection over union from which two pieces are one, so that a rim drawn otherwise is no other way to cut."""
 
-LEAST_CORELESS = 1.0
-"""Area in squared widths below which a candidate without any core is debris: chromosome 21 has about 1.5."""
+SMALL = 2.5
+"""Area in squared widths below which a candidate may be debris: chromosome 21 has about 1.2, a C-group one 4."""
+
+LEAST_CORE_SHARE = 0.25
+"""Share of a small candidate that must be core: of the small chromosomes of unlabelled pictures each has 0.35 or more,
+rings and specks of dirt have less than 0.2."""
 
 LEAST_AREA = 0.35
 """Area of a chromosome in squared widths below which it is a scrap."""
@@ -143,9 +147,10 @@ def partitions(
     owner_there = cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
     groups = [_by_candidate(find_cores(lifted[2:], level), owner_there) for level in (ON, *other_levels)]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
+    core = lifted[2:].max(axis=0)
     for number, one in enumerate(candidates):
-        here = lifted[0][owner_there == number]
-        if not any(number in group for group in groups) and (_foreign(here) or len(here) < LEAST_CORELESS * WIDTH**2):
+        here = owner_there == number
+        if _debris(lifted[0][here], core[here], number in groups[0]):
             ways[number].append([])
             continue
         for group in groups:
@@ -157,9 +162,13 @@ def partitions(
     return ways
 
 
-def _foreign(foreground: NDArray[np.float32]) -> bool:
-    """Whether a candidate is none of a chromosome, by the network's foreground on its pixels."""
-    return len(foreground) > 0 and float((foreground > ON).mean()) < LEAST_FOREGROUND
+def _debris(foreground: NDArray[np.float32], core: NDArray[np.float32], has_core: bool) -> bool:
+    """Whether a candidate is none of chromosomes, by the network's foreground and cores on its pixels."""
+    if len(foreground) == 0:
+        return False
+    if not has_core and float((foreground > ON).mean()) < LEAST_FOREGROUND:
+        return True
+    return len(core) < SMALL * WIDTH**2 and float((core > ON).mean()) < LEAST_CORE_SHARE
 
 
 def _by_candidate(cores: Sequence[Core], owner: NDArray[np.int32]) -> dict[int, list[Core]]:

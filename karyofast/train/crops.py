@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -69,7 +70,8 @@ def prepare(
     cells = [rows for _, rows in source.cells()]
     chunks = [cells[first : first + CHUNK] for first in range(0, len(cells), CHUNK)]
     done: list[_Cell] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    # spawned, not forked: a fork of a process in which torch or OpenCV runs threads can hang
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for part in pool.map(partial(_prepare, path, seed, variants), range(len(chunks)), chunks):
             done += part
             if progress:
