@@ -38,7 +38,9 @@ wheel: $(VENV)/.dev
 
 # The picture at the top of the README.
 picture: $(VENV)/.runtime
-	$(BIN)/karyofast demo -o docs --picture
+	$(BIN)/karyofast demo -o demo --picture
+	$(BIN)/python -c "import cv2; p = cv2.imread('demo/demo.png'); \
+	    cv2.imwrite('docs/demo.png', cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))"
 
 # Every figure of the README that is measured on real images.
 EVALUATE := $(BIN)/karyofast evaluate

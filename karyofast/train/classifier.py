@@ -143,6 +143,8 @@ def _step(
     drawn = [augmented(crops, int(index), size, rng, how) for index in batch]
     inputs = torch.from_numpy(np.stack([crop for crop, _ in drawn])[:, None]).to(device)
     joint = crops.label[batch] + CLASS_COUNT * np.array([not up for _, up in drawn])
+    # dropout draws from torch's own generator: seeded by the step, a resumed run drops what an unbroken one does
+    torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16):

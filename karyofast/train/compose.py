@@ -145,7 +145,8 @@ def _find_place(
 ) -> tuple[int, int] | None:
     """Top left corner at which the mask lies free, touches or crosses, as drawn; None when no try fits."""
     side = covered.shape[0]
-    wanted = rng.random()
+    # the first one has nothing to touch or cross
+    wanted = rng.random() if covered.any() else 1.0
     area = max(int(mask.sum()), 1)
     near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
     far = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)), np.uint8)
