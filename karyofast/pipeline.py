@@ -120,7 +120,8 @@ class _Reader:
 
     def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
         new = [one for one in chromosomes if id(one) not in self._known]
-        self._clock.mark("second_look")
+        if self._known:
+            self._clock.mark("second_look")
         straightened = [straighten(self._metaphase, one) for one in new]
         self._clock.mark("straighten")
         # what the second look tries beside the separator's own ways is read once only: most of it is not taken
