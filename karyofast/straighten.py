@@ -1,12 +1,19 @@
 """Straighten: lay a chromosome along its medial axis.
 
-The two ends are the pixels of the mask farthest from one another along the inside of the mask; the axis is the cheapest
-path between them where a step costs the less the farther it keeps from the rim, smoothed, and prolonged through both
-ends. Short chromosomes have no path worth the name (their longest inner path runs from corner to corner): their axis
-is the principal axis of the mask. The picture is then sampled on straight rows across the axis.
+The axis is a principal curve (Hastie and Stuetzle 1989): a line that runs through the mean of the pixels nearest to
+each of its points. Such a line is found from a start, and two are tried: the straight principal axis of the mask, and
+the path between the two pixels farthest from one another along the inside, where a step costs the less the farther
+it keeps from the rim. The start whose curve lies closest to the pixels wins; a bend has to pay for itself, or the
+splayed arms of a short chromosome would be taken for one. The picture is then sampled on straight rows across the axis.
+
+References
+----------
+T. Hastie, W. Stuetzle, "Principal curves", Journal of the American Statistical Association 84 (406), 1989.
 """
 
 from __future__ import annotations
+
+import math
 
 import cv2
 import numpy as np
@@ -14,17 +21,46 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
 
 from karyofast.types import Chromosome, Metaphase, Region, Straightened
-
-SHORT = 2.6
-"""Length over width below which a chromosome has a straight axis: shorter ones bend too little to see."""
 
 CENTRING = 2.0
 """Exponent of the rim distance in the cost of a step: large enough to keep a path in the middle of a bend."""
 
+ROUNDS = 4
+"""Times that a curve is fitted to its pixels; after three it moves by under a tenth of a pixel."""
+
+BENDS = 0.7
+"""Degree of the polynomials."""
+
+MOST_BENDS = 6
+"""Highest degree of the polynomials that a curve is made of; a curve has one for each width of its length."""
+
+STIFFNESS = 1e-4
+"""Weight of a curve's bends against its pixels: half of the highest term is left, all of the lowest."""
+
+OUT = 2
+"""Steps that an axis goes on past the mask."""
+
+BLUNT = 0.6
+"""Widths by which a medial axis stops short of the mask's ends: there a path runs to a corner."""
+
+BENDING = 0.20
+"""Share by which the mean squared distance must shrink for each radian that a curve turns more than a straight axis."""
+
+SHORT = 2.6
+"""Length over width below which a chromosome has a straight axis: what looks like a bend there is splayed arms."""
+
+PLAIN = 1.0
+"""Area of the rectangle of equal moments over that of the mask, up to which only the straight axis is tried."""
+
 MARGIN = 0.25
 """Part of the width added on either side of a row, so that soft edges stay in the crop."""
+
+FOLD = 1.2
+"""Widths along the axis by which a pixel may lie nearer to another row than the one that samples it: beyond, it is the
+other arm of a hairpin or the inner side of a sharp bend."""
 
 _STEPS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 2.0**0.5), (1, -1, 2.0**0.5))
 
@@ -66,8 +102,7 @@ def straighten_patch(density: NDArray[np.uint8], region: Region) -> Straightened
     pad = 3
     mask = _whole(np.pad(region.mask, pad))
     image = np.pad(density, pad)
-    axis, width = medial_axis(mask)
-    axis = _prolong(axis, mask, width)
+    axis, width = _whole_axis(mask, image)
     crop, inside = _sample(image, mask, axis, width)
     rows = np.flatnonzero(inside.sum(axis=1) > 0.5)
     kept = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, len(axis))
@@ -83,8 +118,16 @@ def straighten_patch(density: NDArray[np.uint8], region: Region) -> Straightened
     )
 
 
-def medial_axis(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+def medial_axis(
+    mask: NDArray[np.bool_], density: NDArray[np.uint8] | None = None
+) -> tuple[NDArray[np.float64], float]:
     """The medial axis of a mask that does not touch the border of its array.
+
+    Parameters
+    ----------
+    mask : bool (height, width)
+    density : uint8 (height, width), optional
+        Weighs the pixels, so that a soft rim and the light between two arms count little.
 
     Returns
     -------
@@ -93,27 +136,87 @@ def medial_axis(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     width : float
         Typical width of the mask across the axis, px.
     """
-    straight, length, breadth = _principal_axis(mask)
-    if length < SHORT * breadth and _solidity(mask) > 0.8:
-        return straight, breadth
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+    whole, width = _whole_axis(mask, density)
+    cut = int(BLUNT * width)
+    return (whole[cut:-cut] if cut and len(whole) > 2 * cut + 4 else whole), width
+
+
+def _whole_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None) -> tuple[NDArray[np.float64], float]:
+    """The medial axis from one end of the mask to the other, just out of it, and the typical width."""
     points = np.argwhere(mask)
+    weights = np.ones(len(points)) if density is None else density[mask].astype(np.float64) + 1.0
+    straight, length, breadth = _principal_axis(points)
+    straight = _prolong(straight, mask, breadth)
+    if length * breadth <= PLAIN * len(points):
+        return straight, len(points) / _length(straight)
+    path, width = _inner_path(mask, points)
+    if len(path) < 3:
+        return straight, len(points) / _length(straight)
+    curve = _principal_curve(_prolong(path, mask, width), mask, points, weights)
+    inside = _length(curve) - 2.0 * OUT
+    bent = inside**2 >= SHORT * len(points) and _cost(curve, points, weights) < _cost(straight, points, weights)
+    axis = curve if bent else straight
+    return axis, len(points) / _length(axis)
+
+
+def _principal_curve(
+    axis: NDArray[np.float64], mask: NDArray[np.bool_], points: NDArray[np.int64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The curve that `axis` settles to when it is fitted again and again to the pixels nearest to its points."""
+    for _ in range(ROUNDS):
+        width = len(points) / _length(axis)
+        nearest = cKDTree(axis).query(points)[1]
+        sums = [np.bincount(nearest, part, len(axis)) for part in (weights, *(weights * points.T))]
+        used = np.flatnonzero(sums[0])
+        mass, place = sums[0][used] / sums[0].sum(), np.stack(sums[1:], axis=1)[used] / sums[0][used, None]
+        degree = int(np.clip(round(BENDS * _length(axis) / width), 2, MOST_BENDS))
+        along = np.linspace(-1.0, 1.0, used[-1] - used[0] + 1)
+        basis = np.polynomial.legendre.legvander(along, degree)
+        order = np.arange(degree + 1)
+        here = basis[used - used[0]]
+        moments = np.einsum("na,n,nb->ab", here, mass, here) + np.diag(STIFFNESS * (order * (order - 1.0)) ** 2)
+        weighed = np.linalg.solve(moments, np.einsum("na,n,nx->ax", here, mass, place))
+        cut = round(0.5 * width)
+        curve = np.einsum("na,ax->nx", basis, weighed)
+        axis = _prolong(_even(curve[cut:-cut] if len(curve) > 2 * cut + 4 else curve), mask, 0.6 * width)
+    return axis
+
+
+def _cost(axis: NDArray[np.float64], points: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+    """Mean squared distance of the pixels from the axis, px^2, dearer for bends."""
+    apart = cKDTree(axis).query(points)[0]
+    return float(np.average(apart**2, weights=weights)) * (1.0 + BENDING * _turning(axis, len(points) / _length(axis)))
+
+
+def _inner_path(mask: NDArray[np.bool_], points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+    """The path along the inside between the two pixels farthest apart, without its blunt ends, and its width."""
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
     plain, weighted = _graphs(mask, depth, points)
     start = int(np.argmax(_walk(plain, 0)))
     reach = _walk(plain, start)
     end = int(np.argmax(reach))
     width = float(len(points) / max(reach[end], 1.0))
-    if reach[end] < SHORT * width:
-        return straight, breadth
     before = dijkstra(weighted, directed=False, indices=[start], return_predecessors=True)[1][0]
     path = [end]
     while path[-1] != start:
         path.append(int(before[path[-1]]))
     axis = _smooth(points[path].astype(np.float64), width)
-    cut = int(0.6 * width)
-    if len(axis) > 2 * cut + 8:
-        axis = axis[cut:-cut]
-    return axis, width
+    cut = int(BLUNT * width)
+    return (axis[cut:-cut] if len(axis) > 2 * cut + 8 else axis), width
+
+
+def _length(axis: NDArray[np.float64]) -> float:
+    return max(float(np.hypot(*np.diff(axis, axis=0).T).sum()), 1.0)
+
+
+def _turning(axis: NDArray[np.float64], width: float) -> float:
+    """Radians by which an axis turns in all, looked at over half a width."""
+    reach = max(2, round(0.5 * width))
+    if len(axis) <= 2 * reach:
+        return 0.0
+    steps = axis[reach:] - axis[:-reach]
+    angle = np.unwrap(np.arctan2(steps[:, 0], steps[:, 1]))
+    return float(np.abs(np.diff(angle[:: reach])).sum())
 
 
 def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -127,24 +230,23 @@ def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled.astype(bool)
 
 
-def _solidity(mask: NDArray[np.bool_]) -> float:
-    hull = cv2.convexHull(np.argwhere(mask).astype(np.int32))
-    # the hull joins pixel centres: half its rim is missing from its area
-    return float(np.count_nonzero(mask) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
+def _principal_axis(points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float, float]:
+    """Straight axis through the centre of pixels, with the length and breadth of the rectangle of equal moments.
 
-
-def _principal_axis(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float, float]:
-    """Straight axis through the centre, with the length and breadth of the ellipse of equal moments."""
-    points = np.argwhere(mask).astype(np.float64)
-    centre = points.mean(axis=0)
-    spread = np.cov((points - centre).T, bias=True) + np.eye(2) / 12.0 if len(points) > 1 else np.eye(2) / 12.0
-    values, vectors = np.linalg.eigh(spread)
-    direction = vectors[:, 1]
+    Sums of integers and no linear algebra: the same on every machine to the last bit.
+    """
+    count = len(points)
+    total, rows, cols = points.sum(axis=0), points[:, 0], points[:, 1]
+    down = float(count * (rows * rows).sum() - total[0] ** 2) / count**2 + 1.0 / 12.0
+    across = float(count * (cols * cols).sum() - total[1] ** 2) / count**2 + 1.0 / 12.0
+    mixed = float(count * (rows * cols).sum() - total[0] * total[1]) / count**2
+    angle = 0.5 * math.atan2(2.0 * mixed, down - across)
+    middle, half_range = 0.5 * (down + across), math.hypot(0.5 * (down - across), mixed)
     # a rectangle of side s has variance s^2/12 along it
-    length, breadth = float(np.sqrt(12 * values[1])), float(np.sqrt(12 * values[0]))
+    length, breadth = math.sqrt(12.0 * (middle + half_range)), math.sqrt(12.0 * max(middle - half_range, 1.0 / 12.0))
     half = max(0.5 * (length - breadth), 1.0)
     steps = np.linspace(-half, half, max(3, int(2 * half) + 1))
-    return centre + steps[:, None] * direction, length, breadth
+    return total / count + steps[:, None] * np.array([math.cos(angle), math.sin(angle)]), length, breadth
 
 
 def _graphs(
@@ -216,7 +318,7 @@ def _until_out(points: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[
     hit = np.zeros(len(points), dtype=bool)
     hit[inside] = mask[row[inside], col[inside]]
     out = np.flatnonzero(~hit)
-    return points[: (int(out[0]) if len(out) else len(points)) + 2]
+    return points[: (int(out[0]) if len(out) else len(points)) + OUT]
 
 
 def _sample(
@@ -233,6 +335,8 @@ def _sample(
     soft = np.asarray(cv2.remap(mask.astype(np.float32), cols, rows, cv2.INTER_LINEAR), np.float32)
     values = np.asarray(cv2.remap(image.astype(np.float32), cols, rows, cv2.INTER_LINEAR), np.float32)
     # keep the body of this row's chromosome only: in a hairpin the rows of one arm also cross the other
+    nearest = cKDTree(axis).query(np.stack([rows, cols], axis=-1))[1]
+    soft[np.abs(nearest - np.arange(len(axis))[:, None]) > FOLD * width] = 0.0
     body = _middle_run(soft)
     return values * body, body
 

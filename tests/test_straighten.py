@@ -52,6 +52,33 @@ def test_bands_of_a_bent_chromosome_come_out_as_straight_rows():
     assert inside.std(axis=1).mean() < 0.25 * inside.mean(axis=1).std()
 
 
+def bent(arms: tuple[float, float], width: int, degrees: float, side: int = 160) -> np.ndarray:
+    """Two arms that meet at an angle; 180 degrees is a straight one."""
+    canvas = np.zeros((side, side), np.uint8)
+    turn = np.deg2rad(degrees)
+    middle = np.array([side / 2, side / 2])
+    for length, angle in zip(arms, (0.3, 0.3 + turn), strict=True):
+        end = middle + length * np.array([np.cos(angle), np.sin(angle)])
+        cv2.line(canvas, np.rint(middle).astype(int).tolist(), np.rint(end).astype(int).tolist(), 1, width)
+    return canvas.astype(bool)
+
+
+@pytest.mark.parametrize("degrees", [75, 100, 130])
+@pytest.mark.parametrize("arms", [(30, 30), (40, 20)])
+def test_a_thick_chromosome_bent_at_an_angle_is_laid_straight(degrees, arms):
+    mask = bent(arms, 17, degrees)
+    straight = straighten_patch(np.where(mask, 200, 0).astype(np.uint8), region(mask))
+    assert straight.length > 0.8 * (sum(arms) + 12)
+    assert np.median(straight.widths) == pytest.approx(17, abs=3)
+
+
+def test_the_splayed_arms_of_a_short_chromosome_are_no_bend():
+    mask = bent((14, 14), 8, 180) | bent((14, 14), 8, 180).T
+    axis, _ = medial_axis(mask)
+    (down, right), (row, col) = axis[-1] - axis[0], axis[len(axis) // 2] - axis[0]
+    assert abs(down * col - right * row) / np.hypot(down, right) < 0.5
+
+
 def test_a_short_chromosome_has_a_straight_axis():
     axis, _ = medial_axis(bar(20, 13, 30))
     first, last = axis[0], axis[-1]

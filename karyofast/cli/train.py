@@ -39,7 +39,14 @@ Told = Callable[[str, int, int, dict[str, float]], None]
 def classifier(
     data: Data,
     out: RunFolder,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the first cycle of the rate; 3 more follow.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the first cycle of the rate.")] = 8,
+    more: Annotated[int, typer.Option(min=0, help="Epochs of the second, lower cycle.")] = 3,
+    rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak of the first cycle.")] = 1.5e-3,
+    start: Annotated[
+        str,
+        typer.Option("--from", help="Weights to start from: a model's name or folder, or a vgg16_bn state dict."),
+    ] = "",
+    frozen: Annotated[int, typer.Option(min=0, max=13, help="Convolutions from the input on to leave alone.")] = 0,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     seed: Seed = 0,
     everything: Annotated[
@@ -58,11 +65,14 @@ def classifier(
     Examples:
       karyofast train classifier --data pki3.zip -o runs/g-band
       karyofast train classifier --data pki3.zip -o runs/long --epochs 20 --seed 1 --device cuda
+      karyofast train classifier --data pki3.zip -o runs/on --from g-band --epochs 6 --more 0 --rate 5e-4 --frozen 4
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     run, options = _torch_modules("classifier")
     if device == "cuda":
         _check_cuda()
-    chosen = options.TrainOptions(epochs=epochs, batch=batch, seed=seed, everything=everything)
+    chosen = options.TrainOptions(
+        epochs=epochs, more=more, rate=rate, batch=batch, seed=seed, everything=everything, start=start, frozen=frozen
+    )
     _check_data(data)
     make_folder(out)
     with _telling(quiet) as tell:

@@ -17,7 +17,14 @@ from karyofast.errors import DataError
 from karyofast.models.vgg16 import CLASS_COUNT, Recogniser, Vgg16
 from karyofast.train.crops import Augmentation, CropSet, augmented
 from karyofast.train.loop import State, claim, log, one_cycle
-from karyofast.train.machine import keep_freed_memory
+from karyofast.train.machine import keep_freed_memory, quick_bfloat16
+from karyofast.train.start import start_from
+
+SAVE_EVERY = 50
+"""Steps between checkpoints within an epoch: a killed run loses some minutes at most."""
+
+START_CROPS = 256
+"""Crops on which the batch normalisations of a start are unfolded: their moments then hold to a few percent."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class TrainOptions:
     """share of the first cycle after which crops are also defocused: pki3 is sharper than most metaphases"""
     late_defocus: float = 1.4
     """rows, see `Augmentation.defocus`"""
+    start: str = ""
+    """weights to start from, see `karyofast.train.start.start_from`; none: random ones"""
+    frozen: int = 0
+    """convolutions from the input on whose weights stay as they started"""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -91,9 +102,10 @@ def train(
     first = per_epoch * options.epochs
     steps = first + per_epoch * options.more
     network = _network(options, device)
-    state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
-    if resume:
-        state.restore(folder)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    state = State(network, torch.optim.AdamW(trained, lr=options.rate, weight_decay=options.decay))
+    if not (resume and state.restore(folder)) and options.start:
+        _start(network, crops, chosen, options, device)
     figures: dict[str, float] = {}
     for epoch in range(state.step // per_epoch, options.epochs + options.more):
         order = np.random.default_rng([options.seed, epoch]).permutation(chosen)
@@ -105,6 +117,8 @@ def train(
             if state.step >= options.late * first:
                 how = replace(how, defocus=options.late_defocus)
             losses.append(_step(state, crops, batch, options, how, device))
+            if state.step % SAVE_EVERY == 0:
+                state.save(folder)
             if progress:
                 progress(state.step, steps, {**figures, "loss": losses[-1]})
         state.save(folder)
@@ -121,7 +135,27 @@ def _network(options: TrainOptions, device: str) -> Vgg16:
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    for module in _frozen(network, options):
+        module.requires_grad_(False)
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+
+
+def _frozen(network: Vgg16, options: TrainOptions) -> list[torch.nn.Module]:
+    """The layers before the first convolution that is trained; a convolution is followed by its normalisation."""
+    convolutions = [at for at, module in enumerate(network.features) if isinstance(module, torch.nn.Conv2d)]
+    until = convolutions[options.frozen] if options.frozen < len(convolutions) else len(network.features)
+    return list(network.features[:until])
+
+
+def _start(
+    network: Vgg16, crops: CropSet, chosen: NDArray[np.int64], options: TrainOptions, device: str
+) -> None:
+    """Load the weights that the options name."""
+    rng = np.random.default_rng([options.seed, 2])
+    some = rng.choice(chosen, min(START_CROPS, len(chosen)), replace=False)
+    size = (options.rows, options.columns)
+    drawn = np.stack([augmented(crops, int(index), size, rng, options.augmentation)[0] for index in some])
+    start_from(network, options.start, torch.from_numpy(drawn[:, None]).to(device))
 
 
 def _rate(step: int, first: int, steps: int, options: TrainOptions) -> float:
@@ -146,8 +180,10 @@ def _step(
     # dropout draws from torch's own generator: seeded by the step, a resumed run drops what an unbroken one does
     torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()
+    for module in _frozen(state.network, options):
+        module.eval()
     state.optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
         logits = state.network(inputs.to(memory_format=torch.channels_last))
     loss = cross_entropy(logits.float(), torch.from_numpy(joint).to(device), label_smoothing=options.smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -168,7 +204,7 @@ def predict(
             network_input(crops.crops[i][variant], crops.scales[i], network.input_size)
             for i in indices[first : first + 64]
         ]
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
             probabilities, up = reader(torch.from_numpy(np.stack(inputs)[:, None]).to(device))
         classes.append(probabilities.float().cpu().numpy())
         ups.append(up.float().cpu().numpy())

@@ -1,0 +1,101 @@
+"""Where a training starts: from the weights of a model that was exported before, or of torchvision's VGG-16."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from karyofast.errors import ModelError
+from karyofast.models.store import find
+from karyofast.models.vgg16 import Vgg16, load_imagenet
+
+STATE_DICTS = (".pt", ".pth", ".safetensors")
+"""Suffixes of state dicts; anything else is a model's name or folder."""
+
+
+def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
+    """Load weights into a network that is about to be trained.
+
+    Parameters
+    ----------
+    network : Vgg16
+        Changed in place.
+    weights : str
+        A state dict of torchvision's `vgg16_bn` (``.pt``, ``.pth`` or ``.safetensors``), of which the convolutional
+        part is taken; else a model of the store or a model folder, of which everything is.
+    crops : float32 (n, 1, rows, columns)
+        Training inputs, a few hundred. An exported model's batch normalisations were folded into its convolutions;
+        they are unfolded on these.
+
+    Raises
+    ------
+    ModelError
+        No such weights, or they are not of a VGG-16 of this input size.
+    """
+    path = Path(weights)
+    if path.suffix in STATE_DICTS:
+        load_imagenet(network, _state_dict(path))
+        return
+    tensors = _initialisers(find(weights, "classifier").weights)
+    biased = [(name, value) for name, value in tensors.items() if name.startswith("onnx::Conv")]
+    convolutions = list(zip(biased[::2], biased[1::2], strict=True))
+    own = [module for module in network.features if isinstance(module, nn.Conv2d)]
+    if len(convolutions) != len(own):
+        raise ModelError(f"{weights} must have {len(own)} convolutions to start from. Got: {len(convolutions)}.")
+    for module, ((_, kernel), (_, bias)) in zip(own, convolutions, strict=True):
+        _fill(module.weight, kernel, weights)
+        if module.bias is not None:
+            _fill(module.bias, bias, weights)
+    for name, parameter in network.head.named_parameters():
+        if f"network.head.{name}" not in tensors:
+            raise ModelError(f"{weights} must have the head of a VGG-16. Got: no {name}.")
+        _fill(parameter, tensors[f"network.head.{name}"], weights)
+    _unfold(network, crops)
+
+
+def _fill(parameter: Tensor, value: Tensor, weights: str) -> None:
+    if parameter.shape != value.shape:
+        raise ModelError(f"{weights} must have weights of shape {tuple(parameter.shape)}. Got: {tuple(value.shape)}.")
+    with torch.no_grad():
+        parameter.copy_(value)
+
+
+@torch.no_grad()
+def _unfold(network: Vgg16, crops: Tensor) -> None:
+    """Give each batch normalisation the moments of what it sees, and the scale and shift that undo them."""
+    network.eval()
+    seen = crops
+    for module in network.features:
+        if isinstance(module, nn.BatchNorm2d):
+            variance, mean = torch.var_mean(seen, dim=(0, 2, 3), correction=0)
+            if module.running_mean is not None and module.running_var is not None:
+                module.running_mean.copy_(mean)
+                module.running_var.copy_(variance)
+            module.weight.copy_((variance + module.eps).sqrt())
+            module.bias.copy_(mean)
+        else:
+            seen = module(seen)
+
+
+def _initialisers(path: Path) -> dict[str, Tensor]:
+    """The weights of an ONNX file, those stored as fp16 under their own names again."""
+    return {
+        tensor.name.removesuffix("_fp16"): torch.from_numpy(numpy_helper.to_array(tensor).copy()).float()
+        for tensor in onnx.load(str(path)).graph.initializer
+    }
+
+
+def _state_dict(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, weights_only=True)  # type: ignore[no-any-return]
+    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path}: must be a state dict of vgg16_bn. Got: {error}.") from error
