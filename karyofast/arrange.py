@@ -101,6 +101,7 @@ class _Solution:
 def arrange(
     labels: Sequence[Label],
     options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
+    sizes: NDArray[np.float64] | None = None,
 ) -> Arrangement:
     """Choose the classes of one cell's chromosomes together.
 
@@ -111,6 +112,8 @@ def arrange(
         not sum to 1.
     options : ArrangeOptions
         The prices.
+    sizes : float64 (n, 24), optional
+        Further nats for each class of each chromosome, see `karyofast.sizes.surprise`.
 
     Returns
     -------
@@ -136,8 +139,9 @@ def arrange(
     if len(own) == 0:
         return Arrangement(flags=("count 0",))
     # sorted rows make the result independent of the order of the labels, ties included
-    order = np.lexsort(own.T)
-    surprise = -np.log((1.0 - options.outlier) * own[order] + options.outlier / len(CLASSES))
+    surprise = _surprise(own, sizes, options)
+    order = np.lexsort(surprise.T)
+    surprise = surprise[order]
     solutions = [_solve(problem) for problem in _problems(surprise, options)]
     best = min(solutions, key=lambda one: one.total)
     low = _low_confidence(best, solutions, own[order], options)
@@ -164,21 +168,37 @@ def _check(options: ArrangeOptions) -> None:
         raise OptionError(f"`confidence` must be 0.5 to under 1. Got: {options.confidence!r}.")
 
 
-def cost(labels: Sequence[Label], options: ArrangeOptions = ArrangeOptions()) -> float:  # noqa: B008 (frozen)
+def _surprise(
+    own: NDArray[np.float64], sizes: NDArray[np.float64] | None, options: ArrangeOptions
+) -> NDArray[np.float64]:
+    """Nats of each class for each chromosome: what its crop says, and what its size does."""
+    surprise = -np.log((1.0 - options.outlier) * own + options.outlier / len(CLASSES))
+    if sizes is None:
+        return surprise
+    if sizes.shape != own.shape:
+        raise ValueError(f"`sizes` must have the shape {own.shape}, a row a label. Got: {sizes.shape}.")
+    return np.asarray(surprise + sizes)
+
+
+def cost(
+    labels: Sequence[Label],
+    options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
+    sizes: NDArray[np.float64] | None = None,
+) -> float:
     """How unlikely the labels of a cell are together, without choosing among them: what the second look asks often.
 
     Parameters
     ----------
     labels : sequence of Label
     options : ArrangeOptions
+    sizes : float64 (n, 24), optional
 
     Returns
     -------
     float
         Nats; `Arrangement.cost` of a cell of two sets whose sex chromosomes are normal but for one gain or loss.
     """
-    own = _probabilities(labels)
-    surprise = -np.log((1.0 - options.outlier) * own + options.outlier / len(CLASSES))
+    surprise = _surprise(_probabilities(labels), sizes, options)
     totals = [
         _solve(_problem(surprise, 2, sex, _sex_price(sex, _NORMAL_SEX[2], options), options)).total
         for sex in _USUAL_SEX

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
 
 from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
-from karyofast.config import Options
+from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import detect
 from karyofast.errors import OptionError
 from karyofast.models.store import find
 from karyofast.second_look import Piece, look, strangeness
 from karyofast.segment import segment, ways
 from karyofast.segment_axis import Separator
+from karyofast.sizes import surprise, typical_area
 from karyofast.straighten import straighten
 from karyofast.types import Candidate, Chromosome, Karyotype, Metaphase
 
@@ -78,7 +82,9 @@ def karyotype(
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
         clock.mark("segment")
         pieces = _Reader(metaphase, options, models, clock)(chromosomes)
-    arrangement = arrange([piece.label for piece in pieces], options.arrange)
+    areas = [piece.chromosome.area for piece in pieces]
+    sizes = surprise(areas, typical_area(areas, [piece.label.probabilities for piece in pieces]))
+    arrangement = arrange([piece.label for piece in pieces], options.arrange, sizes)
     clock.mark("arrange")
     flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
     return Karyotype(
@@ -104,9 +110,14 @@ def _look_twice(
     reader = _Reader(metaphase, options, models, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
-    chosen = look(candidates, offered, reader, lambda labels: cost(labels, options.arrange))
+    chosen = look(candidates, offered, reader, partial(_cost, options=options.arrange))
     clock.mark("second_look")
     return reader.settled([piece for way in chosen for piece in way])
+
+
+def _cost(pieces: Sequence[Piece], options: ArrangeOptions) -> float:
+    sizes = np.array([piece.sizes for piece in pieces]) if pieces else None
+    return cost([piece.label for piece in pieces], options, sizes)
 
 
 class _Reader:
@@ -115,6 +126,7 @@ class _Reader:
     def __init__(self, metaphase: Metaphase, options: Options, models: Models, clock: _Clock) -> None:
         self._metaphase, self._options, self._models, self._clock = metaphase, options, models, clock
         self._scale: CellScale | None = None
+        self._typical: float | None = None
         self._known: dict[int, Piece] = {}
         self._once: set[int] = set()
 
@@ -130,8 +142,12 @@ class _Reader:
         batch = self._options.classify.batch
         labels = classify(straightened, self._models.classifier, self._scale, batch, both_ends=first)
         self._clock.mark("classify")
-        for one, crop, label in zip(new, straightened, labels, strict=True):
-            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop))
+        areas = [one.area for one in new]
+        if first:
+            self._typical = typical_area(areas, [label.probabilities for label in labels])
+        sizes = surprise(areas, self._typical)
+        for one, crop, label, size in zip(new, straightened, labels, sizes, strict=True):
+            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop), size)
         if not first:
             self._once.update(id(one) for one in new)
         return [self._known[id(one)] for one in chromosomes]

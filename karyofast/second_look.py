@@ -11,8 +11,8 @@ prices it at, as it does without a second look.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass, field, replace
+from itertools import combinations, pairwise
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from karyofast.types import Box, Candidate, Chromosome, Label, Straightened
+from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label, Straightened
 
 MARGIN = 3.0
 """Nats by which another way must be better: odds of 19, as the separator is right about 19 clusters in 20."""
@@ -33,6 +33,13 @@ MOVES = 3
 
 UNSURE = 0.6
 """Confidence of a class below which a piece may be cut: most single chromosomes are read with more."""
+
+DOUBTFUL = 2.0
+"""Nats of `Piece.doubt` from which a piece may be cut though its bands are read surely: two joined end to end read like
+the longer one, but are half as large again."""
+
+LEAST = 1e-4
+"""Least probability of a class in `Piece.doubt`."""
 
 NECK = 0.85
 """Width at a neck over the least of the greatest widths on its sides; a centromere is one, so a cut must also pay."""
@@ -69,13 +76,20 @@ class Piece:
     straightened: Straightened
     label: Label
     strangeness: float = 0.0
+    sizes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
+    """nats by which its area speaks against each class (`karyofast.sizes.surprise`)"""
+
+    @property
+    def doubt(self) -> float:
+        """Nats of the class that its bands and its size together speak for most."""
+        return float((self.sizes - np.log(np.maximum(self.label.probabilities, LEAST))).min())
 
 
 Way = tuple[Piece, ...]
 """One way to cut a candidate."""
 
-Cost = Callable[[Sequence[Label]], float]
-"""How unlikely the labels of a whole cell are, in nats (`karyofast.types.Arrangement.cost`)."""
+Cost = Callable[[Sequence[Piece]], float]
+"""How unlikely the labels and sizes of a whole cell are, in nats (`karyofast.arrange.cost`)."""
 
 Read = Callable[[Sequence[Chromosome]], Sequence[Piece]]
 """Straightens and classifies chromosomes."""
@@ -151,7 +165,7 @@ def choose(ways: Sequence[Sequence[Way]], cost: Cost, margin: float = MARGIN) ->
 
     def total(chosen: Sequence[int]) -> float:
         pieces = [piece for options, one in zip(ways, chosen, strict=True) for piece in options[one]]
-        return cost([piece.label for piece in pieces]) + sum(piece.strangeness for piece in pieces)
+        return cost(pieces) + sum(piece.strangeness for piece in pieces)
 
     open_ones = [number for number, options in enumerate(ways) if len(options) > 1]
     best = total(taken) if open_ones else 0.0
@@ -261,16 +275,24 @@ def _tight(mask: NDArray[np.bool_], box: Box) -> tuple[Box, NDArray[np.bool_]]:
 
 
 def cuts(way: Way) -> list[list[Chromosome]]:
-    """The ways in which a piece that the classifier cannot place is cut across in two."""
+    """The ways in which a piece that the classifier cannot place is cut across in two, or in three."""
     found = []
     for number, piece in enumerate(way):
-        if piece.label.confidence >= UNSURE:
+        if piece.label.confidence >= UNSURE and piece.doubt < DOUBTFUL:
             continue
         rest = [other.chromosome for at, other in enumerate(way) if at != number]
-        for position in _cut_positions(piece.straightened):
-            halves = _cut(piece, position)
-            if halves is not None:
-                found.append([*rest, *halves])
+        positions = sorted(_cut_positions(piece.straightened))
+        nearest = _nearest_rows(piece)
+        # ways that cut alike share their parts, which are then read once
+        parts: dict[tuple[int, int], Chromosome | None] = {}
+        for chosen in (*combinations(positions, 1), *combinations(positions, 2)):
+            bounds = list(pairwise((0, *chosen, len(piece.straightened.axis))))
+            for start, stop in bounds:
+                if (start, stop) not in parts:
+                    parts[start, stop] = _part(piece.chromosome, nearest, start, stop)
+            taken = [parts[one] for one in bounds]
+            if None not in taken:
+                found.append([*rest, *(part for part in taken if part is not None)])
     return found
 
 
@@ -298,18 +320,20 @@ def _cut_positions(straightened: Straightened) -> list[int]:
     return kept[:MOST_CUTS]
 
 
-def _cut(piece: Piece, position: int) -> tuple[Chromosome, Chromosome] | None:
-    """Both sides of a cut across the axis, or None when one of them is empty."""
-    one = piece.chromosome
+def _nearest_rows(piece: Piece) -> NDArray[np.int64]:
+    """Row of the straightened crop that each pixel of the mask lies nearest to, in the order of ``np.nonzero``."""
+    rows, cols = np.nonzero(piece.chromosome.mask)
+    points = np.stack([rows + piece.chromosome.box.top, cols + piece.chromosome.box.left], axis=1)
+    return np.asarray(cKDTree(piece.straightened.axis).query(points)[1], dtype=np.int64)
+
+
+def _part(one: Chromosome, nearest: NDArray[np.int64], start: int, stop: int) -> Chromosome | None:
+    """What lies between two cuts across the axis, or None where that is nothing."""
+    inside = (nearest >= start) & (nearest < stop)
+    if not inside.any():
+        return None
     rows, cols = np.nonzero(one.mask)
-    points = np.stack([rows + one.box.top, cols + one.box.left], axis=1)
-    nearest = np.asarray(cKDTree(piece.straightened.axis).query(points)[1])
-    halves = []
-    for side in (nearest < position, nearest >= position):
-        if not side.any():
-            return None
-        mask = np.zeros(one.mask.shape, dtype=bool)
-        mask[rows[side], cols[side]] = True
-        box, inner = _tight(mask, one.box)
-        halves.append(replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, "cut")))))
-    return halves[0], halves[1]
+    mask = np.zeros(one.mask.shape, dtype=bool)
+    mask[rows[inside], cols[inside]] = True
+    box, inner = _tight(mask, one.box)
+    return replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, "cut"))))

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from karyofast.distance import to_nearest_zero
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 WIDTH = 12.0
@@ -88,8 +89,7 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     """
     radii = []
     for one in candidates:
-        depth = cv2.distanceTransform(np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        radii.append(float(depth.max()))
+        radii.append(float(to_nearest_zero(np.pad(one.mask, 1)).max()))
     return 2.0 * float(np.median(radii)) if radii else WIDTH
 
 
@@ -321,8 +321,7 @@ def _distance(core: Core, shape: tuple[int, ...], window: tuple[slice, slice]) -
     away.ravel()[core.pixels] = 0
     if not (away[window] == 0).any():
         return np.full(away[window].shape, np.inf, dtype=np.float32)
-    distance = cv2.distanceTransform(away[window], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance, dtype=np.float32)
+    return to_nearest_zero(away[window]).astype(np.float32)
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -23,6 +23,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
+from karyofast.distance import to_nearest_zero
 from karyofast.types import Chromosome, Metaphase, Region, Straightened
 
 CENTRING = 2.0
@@ -118,9 +119,7 @@ def straighten_patch(density: NDArray[np.uint8], region: Region) -> Straightened
     )
 
 
-def medial_axis(
-    mask: NDArray[np.bool_], density: NDArray[np.uint8] | None = None
-) -> tuple[NDArray[np.float64], float]:
+def medial_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None = None) -> tuple[NDArray[np.float64], float]:
     """The medial axis of a mask that does not touch the border of its array.
 
     Parameters
@@ -190,7 +189,7 @@ def _cost(axis: NDArray[np.float64], points: NDArray[np.int64], weights: NDArray
 
 def _inner_path(mask: NDArray[np.bool_], points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
     """The path along the inside between the two pixels farthest apart, without its blunt ends, and its width."""
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+    depth = to_nearest_zero(mask)
     plain, weighted = _graphs(mask, depth, points)
     start = int(np.argmax(_walk(plain, 0)))
     reach = _walk(plain, start)
@@ -216,7 +215,7 @@ def _turning(axis: NDArray[np.float64], width: float) -> float:
         return 0.0
     steps = axis[reach:] - axis[:-reach]
     angle = np.unwrap(np.arctan2(steps[:, 0], steps[:, 1]))
-    return float(np.abs(np.diff(angle[:: reach])).sum())
+    return float(np.abs(np.diff(angle[::reach])).sum())
 
 
 def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

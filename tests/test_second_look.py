@@ -18,8 +18,8 @@ def way(*names: str, sure: float = 0.97):
     return tuple(Piece(None, None, label(name, sure)) for name in names)
 
 
-def cost(labels):
-    return arrange(labels).cost
+def cost(pieces):
+    return arrange([piece.label for piece in pieces]).cost
 
 
 NORMAL = [name for name in CLASSES[:22] for _ in range(2)] + ["X", "Y"]

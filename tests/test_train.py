@@ -114,7 +114,7 @@ def test_a_training_that_starts_from_an_exported_model_answers_as_it_does(crops,
 def test_frozen_convolutions_stay_as_they_started(crops, started, tmp_path):
     from dataclasses import replace
 
-    folder, network = started
+    folder, _ = started
     trained = classifier.train(crops, tmp_path, replace(OPTIONS, epochs=1, start=str(folder), frozen=4))
     convolutions = [module for module in trained.features if isinstance(module, torch.nn.Conv2d)]
     fresh = Vgg16((32, 32))

@@ -140,16 +140,14 @@ def _network(options: TrainOptions, device: str) -> Vgg16:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
-def _frozen(network: Vgg16, options: TrainOptions) -> list[torch.nn.Module]:
+def _frozen(network: torch.nn.Module, options: TrainOptions) -> list[torch.nn.Module]:
     """The layers before the first convolution that is trained; a convolution is followed by its normalisation."""
-    convolutions = [at for at, module in enumerate(network.features) if isinstance(module, torch.nn.Conv2d)]
-    until = convolutions[options.frozen] if options.frozen < len(convolutions) else len(network.features)
-    return list(network.features[:until])
+    layers = list(network.get_submodule("features").children())
+    convolutions = [at for at, module in enumerate(layers) if isinstance(module, torch.nn.Conv2d)]
+    return layers[: convolutions[options.frozen] if options.frozen < len(convolutions) else len(layers)]
 
 
-def _start(
-    network: Vgg16, crops: CropSet, chosen: NDArray[np.int64], options: TrainOptions, device: str
-) -> None:
+def _start(network: Vgg16, crops: CropSet, chosen: NDArray[np.int64], options: TrainOptions, device: str) -> None:
     """Load the weights that the options name."""
     rng = np.random.default_rng([options.seed, 2])
     some = rng.choice(chosen, min(START_CROPS, len(chosen)), replace=False)

@@ -6,8 +6,6 @@ import ctypes
 import sys
 from pathlib import Path
 
-import torch
-
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -36,8 +34,11 @@ def keep_freed_memory() -> bool:
 
 
 def quick_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is quicker than float32: on a GPU, and on a CPU with instructions for it; elsewhere it is
-    emulated and some twenty times slower."""
+    """Whether bfloat16 is quicker than float32.
+
+    It is on a GPU, and on a CPU with instructions for it; elsewhere it is
+    emulated and some twenty times slower.
+    """
     if device != "cpu":
         return True
     flags = Path("/proc/cpuinfo")
