@@ -15,7 +15,8 @@ from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import detect
 from karyofast.errors import OptionError
 from karyofast.models.store import find
-from karyofast.second_look import Piece, look, strangeness
+from karyofast.second_look import look
+from karyofast.second_look_moves import Piece, strangeness
 from karyofast.segment import segment, ways
 from karyofast.segment_axis import Separator
 from karyofast.sizes import surprise, typical_area

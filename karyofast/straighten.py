@@ -33,10 +33,13 @@ ROUNDS = 4
 """Times that a curve is fitted to its pixels; after three it moves by under a tenth of a pixel."""
 
 BENDS = 0.7
-"""Degree of the polynomials."""
+"""Degree of the polynomials for each width of a curve's length: a chromosome does not bend twice within one width."""
 
-MOST_BENDS = 6
-"""Highest degree of the polynomials that a curve is made of; a curve has one for each width of its length."""
+REACH = 0.9
+"""Widths from the curve beyond which a pixel is not fitted: an arm of another chromosome must not pull it aside."""
+
+MOST_BENDS = 5
+"""Degree above the first of the polynomials that a curve is made of, at most."""
 
 STIFFNESS = 1e-4
 """Weight of a curve's bends against its pixels: half of the highest term is left, all of the lowest."""
@@ -137,7 +140,7 @@ def medial_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None = Non
     """
     whole, width = _whole_axis(mask, density)
     cut = int(BLUNT * width)
-    return (whole[cut:-cut] if cut and len(whole) > 2 * cut + 4 else whole), width
+    return (whole[cut : len(whole) - cut] if len(whole) > 2 * cut + 4 else whole), width
 
 
 def _whole_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None) -> tuple[NDArray[np.float64], float]:
@@ -148,6 +151,7 @@ def _whole_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None) -> t
     straight = _prolong(straight, mask, breadth)
     if length * breadth <= PLAIN * len(points):
         return straight, len(points) / _length(straight)
+    straight = _principal_curve(straight, mask, points, weights, bends=0)
     path, width = _inner_path(mask, points)
     if len(path) < 3:
         return straight, len(points) / _length(straight)
@@ -159,16 +163,23 @@ def _whole_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None) -> t
 
 
 def _principal_curve(
-    axis: NDArray[np.float64], mask: NDArray[np.bool_], points: NDArray[np.int64], weights: NDArray[np.float64]
+    axis: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    points: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    bends: int = MOST_BENDS,
 ) -> NDArray[np.float64]:
     """The curve that `axis` settles to when it is fitted again and again to the pixels nearest to its points."""
     for _ in range(ROUNDS):
         width = len(points) / _length(axis)
-        nearest = cKDTree(axis).query(points)[1]
-        sums = [np.bincount(nearest, part, len(axis)) for part in (weights, *(weights * points.T))]
+        apart, nearest = cKDTree(axis).query(points)
+        own = np.where(apart <= REACH * width, weights, 0.0)
+        sums = [np.bincount(nearest, part, len(axis)) for part in (own, *(own * points.T))]
         used = np.flatnonzero(sums[0])
+        if len(used) < 3:
+            break
         mass, place = sums[0][used] / sums[0].sum(), np.stack(sums[1:], axis=1)[used] / sums[0][used, None]
-        degree = int(np.clip(round(BENDS * _length(axis) / width), 2, MOST_BENDS))
+        degree = 1 + min(bends, max(1, round(BENDS * _length(axis) / width) - 1))
         along = np.linspace(-1.0, 1.0, used[-1] - used[0] + 1)
         basis = np.polynomial.legendre.legvander(along, degree)
         order = np.arange(degree + 1)
@@ -177,7 +188,7 @@ def _principal_curve(
         weighed = np.linalg.solve(moments, np.einsum("na,n,nx->ax", here, mass, place))
         cut = round(0.5 * width)
         curve = np.einsum("na,ax->nx", basis, weighed)
-        axis = _prolong(_even(curve[cut:-cut] if len(curve) > 2 * cut + 4 else curve), mask, 0.6 * width)
+        axis = _prolong(_even(curve[cut : len(curve) - cut] if len(curve) > 2 * cut + 4 else curve), mask, 0.6 * width)
     return axis
 
 
@@ -201,7 +212,7 @@ def _inner_path(mask: NDArray[np.bool_], points: NDArray[np.int64]) -> tuple[NDA
         path.append(int(before[path[-1]]))
     axis = _smooth(points[path].astype(np.float64), width)
     cut = int(BLUNT * width)
-    return (axis[cut:-cut] if len(axis) > 2 * cut + 8 else axis), width
+    return (axis[cut : len(axis) - cut] if len(axis) > 2 * cut + 8 else axis), width
 
 
 def _length(axis: NDArray[np.float64]) -> float:

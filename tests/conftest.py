@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -14,3 +15,8 @@ def data_dir() -> Path:
     if not (folder / "gband" / "instances.json").exists():
         pytest.fail(f"KARYOFAST_DATA must name the folder of gband, mfish and pki3.zip. Got: {folder}.")
     return folder
+
+
+# tests measure no time; a busy machine must not fail them
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

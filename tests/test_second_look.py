@@ -1,8 +1,10 @@
 import cv2
 import numpy as np
+import pytest
 
 from karyofast.arrange import arrange
-from karyofast.second_look import Piece, choose, cuts, joins, look, strangeness
+from karyofast.second_look import choose, look
+from karyofast.second_look_moves import Piece, arms, cuts, joins, strangeness
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
 
@@ -171,3 +173,24 @@ def test_a_strange_shape_counts_against_its_way():
     odd = tuple(Piece(None, None, label("8"), strangeness=20.0) for _ in range(2))
     plain = way("8", "8", sure=0.6)
     assert choose([*singles(rest), [odd, plain]], cost)[-1] is plain
+
+
+def test_what_crosses_a_piece_is_offered_as_a_chromosome_of_its_own():
+    upright, across = line((20, 60), (100, 60)), line((55, 35), (55, 85))
+    crossed = arms((doubtful(upright | across),))[0]
+    areas = [one.area for one in crossed]
+    assert areas[0] == pytest.approx(upright.sum(), rel=0.1)
+    assert areas[1] == pytest.approx(across.sum(), rel=0.1)
+    assert sum(areas) > (upright | across).sum()
+    assert all("overlap" in one.flags for one in crossed)
+
+
+def test_what_touches_a_piece_from_one_side_is_offered_without_the_rest():
+    upright, beside = line((20, 60), (100, 60)), line((60, 72), (60, 92))
+    (touched,) = arms((doubtful(upright | beside),))
+    assert touched[0].area + touched[1].area == (upright | beside).sum()
+    assert touched[1].area == pytest.approx(beside.sum(), rel=0.3)
+
+
+def test_a_straight_piece_has_no_arms():
+    assert arms((doubtful(line((20, 60), (100, 60))),)) == []

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from karyofast.straighten import medial_axis, straighten_patch
 from karyofast.types import Box, Region
@@ -100,6 +101,23 @@ def test_a_mask_of_one_pixel_gives_a_crop():
     straight = straighten_patch(np.full((5, 5), 90, np.uint8), region(mask))
     assert straight.crop.shape[0] >= 1
     assert straight.crop.max() == 90
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 25))))
+def test_any_mask_gives_a_crop_whose_rows_lie_along_its_axis(mask):
+    mask[0, 0] = True
+    straight = straighten_patch(np.full(mask.shape, 100, np.uint8), region(mask))
+    assert len(straight.crop) == len(straight.axis) == len(straight.widths) == len(straight.profile)
+    assert straight.crop.shape[0] >= 1
+    assert np.isfinite(straight.axis).all()
+
+
+def test_what_touches_a_straight_chromosome_does_not_bend_its_axis():
+    alone = bar(90, 14, 0)
+    touched = alone | bar(30, 12, 90)
+    axes = [straighten_patch(np.where(mask, 200, 0).astype(np.uint8), region(mask)).axis for mask in (alone, touched)]
+    assert np.ptp(axes[1][:, 0]) < 6
+    assert abs(len(axes[0]) - len(axes[1])) < 6
 
 
 def test_an_empty_mask_and_a_wrong_shape_are_refused():
