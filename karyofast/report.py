@@ -110,7 +110,7 @@ def write(
     write_whole(folder / KARYOGRAM, _encoded(view.karyogram(karyotype, options), ".png"))
     write_whole(folder / OVERLAY, _encoded(view.overlay(karyotype), ".png"))
     text = json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / KARYOTYPE, text.encode("utf-8"))
+    write_whole(folder / KARYOTYPE, text)
 
 
 def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict[str, Any]]:
@@ -172,7 +172,7 @@ def html(rows: Sequence[SummaryRow], folder: Path, folders: Mapping[str, str] | 
         look=sum(bool(entry["reasons"]) for entry in entries),
         kept=THUMBNAILS,
     )
-    write_whole(folder / PAGE, page.encode("utf-8"))
+    write_whole(folder / PAGE, page)
     return folder / PAGE
 
 
