@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import typer
 
 from karyofast.cli.output import Advance, progress
-from karyofast.errors import DataError, OptionError
+from karyofast.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from karyofast.evaluate import TruthPicture
@@ -288,6 +288,6 @@ def _write(
 
         path = Path(json_file)
         try:
-            write_whole(path, json.dumps(content, indent=2).encode("utf-8"))
+            write_whole(path, json.dumps(content, indent=2))
         except OSError as error:
-            raise OptionError(f"{path}: cannot be written: {error}. Name a file that may be.") from error
+            raise OutputError(f"{path}: cannot be written: {error}. Name a file that may be.") from error
