@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from karyofast import detect_regions
+from karyofast import detect_baselines, detect_regions
 from karyofast.config import DetectOptions
 from karyofast.detect_regions import Flattened, Measured
 from karyofast.kernels import two_class_variance
-from karyofast.types import Box, Candidate, Metaphase
+from karyofast.types import Candidate, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
 # outside the range that the true candidates of the mfish slides (tune half) and of the gband pictures span.
@@ -40,8 +40,6 @@ LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
 LINK = (3.0, 1.6)
 """One cell: a gap of at most 3 W and heights within this factor link two candidates."""
-BASELINE_AREA = 64
-"""Smallest component of the baselines, px: below it is grain at every magnification at hand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +73,7 @@ def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[C
         ``method="er"`` enumerates extremal regions (eq. 1 and 2), keeps the one of each nested chain that ends at the
         visible edge, and filters: `filter_geometry` by area, width, Euler number and a Hough vote for ellipses,
         `filter_variance` by contrast and two-class variance (eq. 4), `one_cell` by belonging to the main cell.
-        ``"otsu"``, ``"adaptive"`` and ``"mser"`` are baselines without filters.
+        ``"otsu"``, ``"adaptive"`` and ``"mser"`` are baselines without filters (`karyofast.detect_baselines`).
 
     Returns
     -------
@@ -104,9 +102,11 @@ def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[C
     if options.method == "er":
         found = _extremal(density, options)
     elif options.method == "mser":
-        found = _mser(density)
+        found = detect_baselines.stable(density, options.connectivity, int(AREA_LIMITS[1] * density.size))
+    elif options.method == "otsu":
+        found = detect_baselines.otsu(density, options.connectivity)
     else:
-        found = _thresholded(density, options)
+        found = detect_baselines.adaptive(density, options.connectivity)
     found.sort(key=lambda candidate: candidate.box)
     return _with_variance(density, found)
 
@@ -256,53 +256,6 @@ def _neighbours(
         second.append(nearest[two][meet])
         gap.append(distance[one][meet] + distance[two][meet])
     return np.concatenate(first), np.concatenate(second), np.concatenate(gap)
-
-
-def _thresholded(density: NDArray[np.uint8], options: DetectOptions) -> list[Candidate]:
-    """Baselines: one threshold for the picture (Otsu), or the mean around each pixel plus a step."""
-    if options.method == "otsu":
-        level, mask = cv2.threshold(density, 0, 1, cv2.THRESH_OTSU)
-    else:
-        side = (min(density.shape) // 8) | 1  # about the length of the longest chromosome
-        level = max(1, round(float(density.std()) / 2))  # the step: half the picture's contrast
-        mask = cv2.adaptiveThreshold(density, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, max(3, side), -level)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=options.connectivity)
-    found = []
-    for label in range(1, len(stats)):
-        left, top, width, height, area = (int(value) for value in stats[label])
-        if area >= BASELINE_AREA:
-            box = Box(top, left, height, width)
-            inside = labels[box.slices] == label
-            found.append(Candidate(box, inside, level=int(level), euler=_euler(inside)))
-    return found
-
-
-def _mser(density: NDArray[np.uint8]) -> list[Candidate]:
-    """Baseline: maximally stable regions (eq. 3), the largest of each nested chain."""
-    if min(density.shape) < 3:  # OpenCV refuses these
-        return []
-    mser = cv2.MSER.create(delta=5, min_area=BASELINE_AREA, max_area=int(AREA_LIMITS[1] * density.size))
-    mser.setPass2Only(True)  # bright on dark only
-    points, _ = mser.detectRegions(density)
-    taken = np.zeros(density.shape, dtype=bool)
-    found = []
-    for region in sorted(points, key=len, reverse=True):
-        columns, rows = np.asarray(region).T
-        if taken[rows, columns].any():
-            continue
-        taken[rows, columns] = True
-        top, left = int(rows.min()), int(columns.min())
-        box = Box(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1)
-        mask = np.zeros((box.height, box.width), dtype=bool)
-        mask[rows - top, columns - left] = True
-        found.append(Candidate(box, mask, level=int(density[rows, columns].min()), euler=_euler(mask)))
-    return found
-
-
-def _euler(mask: NDArray[np.bool_]) -> int:
-    """Euler number (8-connected) of one component."""
-    outside, _ = cv2.connectedComponents(np.pad(~mask, 1, constant_values=True).astype(np.uint8), connectivity=4)
-    return 1 - (outside - 2)  # components: the mask itself, the outside, the holes
 
 
 def _with_variance(density: NDArray[np.uint8], found: list[Candidate]) -> list[Candidate]:
