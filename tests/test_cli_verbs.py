@@ -344,6 +344,20 @@ def test_evaluate_classification_prints_classes(karyofast, few_crops):
     assert [line.split()[0] for line in classes.splitlines()[1:]] == list(CLASSES)
 
 
+def test_evaluate_classification_leaves_cells_out_by_name_and_says_so(karyofast, few_crops):
+    names = list(dict.fromkeys(row.cell for row in CropSource(few_crops).rows))
+    wanted = ("evaluate", "classification", "--data", few_crops, "--split", "all", "--by-cell")
+    code, out, _ = karyofast(*wanted, "--leave-out", names[0])
+    assert code == 0
+    table, cells = out.split("\n\n")
+    assert table.splitlines()[0].endswith("left out")
+    assert all(line.endswith(names[0]) for line in table.splitlines()[1:])
+    assert sorted(line.split()[0] for line in cells.splitlines()[1:]) == sorted(names[1:])
+    code, _, err = karyofast(*wanted, "--leave-out", "nobody")
+    assert code == 2
+    assert "'nobody'" in err
+
+
 @pytest.mark.parametrize(("masks", "name"), [("found", "er"), ("true", "true masks")])
 def test_evaluate_pipeline_scores_the_whole_way(karyofast, single, masks, name):
     given = ("--method", "er") if masks == "found" else ()
