@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import Options
-from karyofast.detect import detect
+from karyofast.detect import examine
 from karyofast.errors import OptionError
 from karyofast.models.store import find
 from karyofast.second_look import Piece, look, strangeness
-from karyofast.segment import segment, ways
+from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
 from karyofast.straighten import straighten
-from karyofast.types import Candidate, Chromosome, Karyotype, Metaphase
+from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,9 @@ def karyotype(
     models = models or load_models(options)
     clock = _Clock()
     candidates: list[Candidate] = []
+    dropped: list[Dropped] = []
     if chromosomes is None and "blank" not in metaphase.flags:
-        candidates = detect(metaphase, options.detect)
+        candidates, dropped = examine(metaphase, options.detect)
     clock.mark("detect")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
         pieces = _look_twice(metaphase, candidates, options, models, clock)
@@ -78,6 +79,7 @@ def karyotype(
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
         clock.mark("segment")
         pieces = _Reader(metaphase, options, models, clock)(chromosomes)
+    dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
     arrangement = arrange([piece.label for piece in pieces], options.arrange)
     clock.mark("arrange")
     flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
@@ -90,6 +92,7 @@ def karyotype(
         arrangement,
         flags,
         clock.seconds,
+        tuple(dropped),
     )
 
 

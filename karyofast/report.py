@@ -29,7 +29,7 @@ from karyofast.summary import (
     summary_row,
     write_summary,
 )
-from karyofast.types import CLASSES, Karyotype, Label
+from karyofast.types import CLASSES, Karyotype, Label, Region
 
 __all__ = [
     "SummaryRow",
@@ -82,6 +82,9 @@ def to_dict(karyotype: Karyotype) -> dict[str, Any]:
         "clusters": clusters(karyotype),
         "seconds": {stage: round(float(value), 4) for stage, value in karyotype.seconds.items()},
         "chromosomes": [_chromosome(karyotype, index) for index in range(karyotype.count)],
+        "dropped": [
+            {"stage": one.stage, "reason": one.reason, "box": _box(one), "area": one.area} for one in karyotype.dropped
+        ],
     }
 
 
@@ -189,13 +192,17 @@ def _chromosome(karyotype: Karyotype, index: int) -> dict[str, Any]:
         "top": _top(label),
         "orientation": label.orientation,
         "p_up": _rounded(label.p_up),
-        "box": {name: int(value) for name, value in one.box._asdict().items()},
+        "box": _box(one),
         "area": one.area,
         "axis_length": _rounded(karyotype.straightened[index].length),
         "separation": _rounded(one.score),
         "candidate": int(one.candidate),
         "flags": list(one.flags),
     }
+
+
+def _box(one: Region) -> dict[str, int]:
+    return {name: int(value) for name, value in one.box._asdict().items()}
 
 
 def _top(label: Label) -> dict[str, float]:
