@@ -19,7 +19,7 @@ from typing import Any
 from karyofast import __version__, pipeline, report, run_folder
 from karyofast.batch_workers import spread
 from karyofast.config import Options, to_dict
-from karyofast.errors import KaryofastError, OptionError
+from karyofast.errors import KaryofastError, OptionError, OutputError
 from karyofast.io import read_metaphase
 from karyofast.models.store import ModelInfo, find
 from karyofast.pipeline import Models
@@ -99,8 +99,10 @@ def run(
     Raises
     ------
     OptionError
-        `out` holds results of other settings and `force` is not given, or cannot be written to; `jobs` below 1,
-        or `models` with several jobs.
+        `out` holds results of other settings and `force` is not given; `jobs` below 1, or `models` with several
+        jobs.
+    OutputError
+        `out` cannot be written to.
     ModelError
         A model that cannot be used.
     """
@@ -228,4 +230,4 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OptionError(f"{out}: cannot be written to: {error}. Name a folder with room that may be.") from error
+        raise OutputError(f"{out}: cannot be written to: {error}. Name a folder with room that may be.") from error

@@ -7,7 +7,6 @@ a single category ``chromosome`` and the class of an instance in ``label``, one 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.errors import DataError
+from karyofast.files import write_whole
 from karyofast.types import CLASSES, Box, Region
 
 UNPLACED = 0
@@ -194,13 +194,8 @@ def document(
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON under a temporary name and rename it, so that a killed run leaves no half file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write JSON, whole or not at all."""
+    write_whole(path, json.dumps(content))
 
 
 def load(path: Path | str) -> tuple[Truth, ...]:

@@ -9,8 +9,23 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from karyofast.errors import OptionError
+from karyofast.files import write_whole
 
 T = TypeVar("T")
+
+MOST_NATS = 100.0
+"""Largest price of the whole-cell assignment: odds of e^100 already forbid what they are put on."""
+
+MOST_CROPS = 4096
+"""Largest batch: 4096 crops fill some GB on their way through the classifier."""
+
+
+def _limit(options: Any, low: float, high: float, *names: str) -> None:
+    """Refuse values outside `low` to `high`, NaN too."""
+    for name in names:
+        value = getattr(options, name)
+        if not low <= value <= high:
+            raise OptionError(f"{name} must be {low:g} to {high:g}. Got: {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,9 @@ class SegmentOptions:
     relevance_weight: float = 0.4
     """lambda of eq. 6"""
 
+    def __post_init__(self) -> None:
+        _limit(self, 0.0, 1.0, "relevance_weight")
+
 
 @dataclass(frozen=True)
 class ClassifyOptions:
@@ -44,6 +62,9 @@ class ClassifyOptions:
 
     model: str = "g-band"
     batch: int = 46
+
+    def __post_init__(self) -> None:
+        _limit(self, 1, MOST_CROPS, "batch")
 
 
 @dataclass(frozen=True)
@@ -64,6 +85,11 @@ class ArrangeOptions:
     """share of crops whose probabilities mean nothing; bounds what one crop can say"""
     confidence: float = 0.9
     """a chromosome whose place is less sure than this within its cell wants a look"""
+
+    def __post_init__(self) -> None:
+        _limit(self, 0.0, MOST_NATS, "missing_price", "gain_price", "unplaced_price", "ploidy_price")
+        _limit(self, 1e-9, 0.5, "outlier")
+        _limit(self, 0.5, 0.999999, "confidence")
 
 
 @dataclass(frozen=True)
@@ -130,7 +156,11 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "") -> T:
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise OptionError(f"{where}{unknown[0]} is no setting. Allowed: {', '.join(sorted(hints))}.")
-    return kind(**{name: _checked(hints[name], value, where + name) for name, value in values.items()})
+    checked = {name: _checked(hints[name], value, where + name) for name, value in values.items()}
+    try:
+        return kind(**checked)
+    except OptionError as error:
+        raise OptionError(f"{where}{error}") from error
 
 
 def _checked(hint: Any, value: Any, name: str) -> Any:
@@ -170,4 +200,4 @@ def save(path: Path, options: Any) -> None:
     """Write settings as TOML."""
     import tomli_w
 
-    path.write_text(tomli_w.dumps(to_dict(options)), encoding="utf-8")
+    write_whole(path, tomli_w.dumps(to_dict(options)))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from karyofast import detect_regions
+from karyofast import detect_baselines, detect_regions
 from karyofast.config import DetectOptions
 from karyofast.detect_regions import Flattened, Measured
 from karyofast.kernels import two_class_variance
-from karyofast.types import Box, Candidate, Metaphase
+from karyofast.types import Candidate, Dropped, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
 # outside the range that the true candidates of the mfish slides (tune half) and of the gband pictures span.
@@ -38,10 +38,10 @@ FAINTEST = 0.3
 """Mean height over the cell's typical one: fainter is debris or out of focus."""
 LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
+SPECK = "speck"
+"""Reason for leaving out what is smaller than any chromosome: there may be hundreds, so they are not put down."""
 LINK = (3.0, 1.6)
 """One cell: a gap of at most 3 W and heights within this factor link two candidates."""
-BASELINE_AREA = 64
-"""Smallest component of the baselines, px: below it is grain at every magnification at hand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[C
         ``method="er"`` enumerates extremal regions (eq. 1 and 2), keeps the one of each nested chain that ends at the
         visible edge, and filters: `filter_geometry` by area, width, Euler number and a Hough vote for ellipses,
         `filter_variance` by contrast and two-class variance (eq. 4), `one_cell` by belonging to the main cell.
-        ``"otsu"``, ``"adaptive"`` and ``"mser"`` are baselines without filters.
+        ``"otsu"``, ``"adaptive"`` and ``"mser"`` are baselines without filters (`karyofast.detect_baselines`).
 
     Returns
     -------
@@ -95,24 +95,45 @@ def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[C
     >>> [candidate.box for candidate in detect(Metaphase(grey, 255 - grey, "dark"))]
     [Box(top=20, left=30, height=30, width=8)]
     """
+    return examine(metaphase, options)[0]
+
+
+def examine(metaphase: Metaphase, options: DetectOptions | None = None) -> tuple[list[Candidate], list[Dropped]]:
+    """Candidates as `detect` gives them, and what the filters left out although it is as large as a chromosome.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    options : DetectOptions, optional
+
+    Returns
+    -------
+    candidates : list of Candidate
+    dropped : list of Dropped
+        With the reason, from top to bottom; specks smaller than any chromosome and the background's grain, far fainter
+        than the cell, are not listed: there are hundreds.
+    """
     options = options or DetectOptions()
     # not `metaphase.density`: that is cut off at the background, and faint rims lie below it where the field is uneven
     grey = metaphase.grey if metaphase.polarity == "bright" else 255 - metaphase.grey
     density = np.ascontiguousarray(grey, dtype=np.uint8)
     if density.size == 0 or not metaphase.density.any() or density.min() == density.max():
-        return []
+        return [], []
+    dropped: list[Dropped] = []
     if options.method == "er":
-        found = _extremal(density, options)
+        found, dropped = _extremal(density, options)
     elif options.method == "mser":
-        found = _mser(density)
+        found = detect_baselines.stable(density, options.connectivity, int(AREA_LIMITS[1] * density.size))
+    elif options.method == "otsu":
+        found = detect_baselines.otsu(density, options.connectivity)
     else:
-        found = _thresholded(density, options)
+        found = detect_baselines.adaptive(density, options.connectivity)
     found.sort(key=lambda candidate: candidate.box)
-    return _with_variance(density, found)
+    return _with_variance(density, found), sorted(dropped, key=lambda one: one.box)
 
 
-def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> list[Candidate]:
-    """Regions at the visible edge that pass the filters."""
+def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> tuple[list[Candidate], list[Dropped]]:
+    """Regions at the visible edge that pass the filters, and those that do not."""
     flat = detect_regions.flatten(density)
     measured = detect_regions.measure(flat, options.connectivity, GRAIN * flat.width**2)
     area = measured.tree.area[measured.index]
@@ -123,13 +144,24 @@ def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> list[Candid
     cut = bool(np.median(density) <= detect_regions.CUT_TO_BLACK)
     fraction = detect_regions.visible_fraction(measured, sized & (measured.height >= FAINTEST * typical), cut)
     found = _Found(flat, measured, measured.outermost(fraction))
+    dropped: list[tuple[float, Dropped]] = []
     if options.filter_geometry:
-        found = found.only(_sound_shape(found))
+        found = _sift(found, _shape_faults(found), dropped)
     if options.filter_variance:
-        found = found.only(_sound_intensity(found, density))
+        found = _sift(found, _intensity_faults(found, density), dropped)
     if options.one_cell:
-        found = found.only(~_strangers(found))
-    return [_candidate(found, place) for place in range(len(found.at))]
+        found = _sift(found, np.where(_strangers(found), "another cell", ""), dropped)
+    told = [one for height, one in dropped if height >= FAINTEST * typical]
+    return [_candidate(found, place) for place in range(len(found.at))], told
+
+
+def _sift(found: _Found, faults: NDArray[np.str_], dropped: list[tuple[float, Dropped]]) -> _Found:
+    """The regions without a fault; the others, but for specks, are put down in `dropped` with their height."""
+    tree = found.measured.tree
+    for place in np.flatnonzero((faults != "") & (faults != SPECK)):
+        box, mask = tree.mask(int(found.regions[place]))
+        dropped.append((float(found.height[place]), Dropped(box, mask, "detect", str(faults[place]))))
+    return found.only(faults == "")
 
 
 def _candidate(found: _Found, place: int) -> Candidate:
@@ -140,21 +172,34 @@ def _candidate(found: _Found, place: int) -> Candidate:
     return Candidate(box, mask, level=level, euler=int(tree.euler[index]))
 
 
-def _sound_shape(found: _Found) -> NDArray[np.bool_]:
-    """Filter 1: area, Euler number, width, and the ellipse vote."""
+def _shape_faults(found: _Found) -> NDArray[np.str_]:
+    """Filter 1: what area, Euler number, width and the ellipse vote have against each region, "" where nothing."""
     tree, width = found.measured.tree, found.flat.width
     regions = found.regions
     area = tree.area[regions] / width**2
     largest = AREA_LIMITS[1] * tree.shape[0] * tree.shape[1]
-    keep = (area >= AREA_LIMITS[0]) & (tree.area[regions] <= largest) & (1 - tree.euler[regions] <= HOLES)
-    for place in np.flatnonzero(keep):
+    faults = np.select(
+        [area < AREA_LIMITS[0], tree.area[regions] > largest, 1 - tree.euler[regions] > HOLES],
+        [SPECK, "too large", "full of holes"],
+        "",
+    ).astype(object)
+    for place in np.flatnonzero(faults == ""):
         _, mask = tree.mask(int(regions[place]))
-        disk = _inscribed(mask) / width
-        aspect, votes = ellipse_vote(mask)
-        nucleus = disk >= NUCLEUS[0] and aspect <= NUCLEUS[1] and votes >= NUCLEUS[2]
-        debris = area[place] <= DEBRIS[0] and aspect <= DEBRIS[1] and votes >= DEBRIS[2]
-        keep[place] = WIDTH_LIMITS[0] <= disk <= WIDTH_LIMITS[1] and not nucleus and not debris
-    return keep
+        faults[place] = _outline_fault(mask, float(area[place]), width)
+    return faults.astype(np.str_)
+
+
+def _outline_fault(mask: NDArray[np.bool_], area: float, width: float) -> str:
+    """What the width inside and the ellipse vote have against a region of `area` W^2, "" where nothing."""
+    disk = _inscribed(mask) / width
+    aspect, votes = ellipse_vote(mask)
+    if disk >= NUCLEUS[0] and aspect <= NUCLEUS[1] and votes >= NUCLEUS[2]:
+        return "nucleus"
+    if area <= DEBRIS[0] and aspect <= DEBRIS[1] and votes >= DEBRIS[2]:
+        return "round debris"
+    if not WIDTH_LIMITS[0] <= disk <= WIDTH_LIMITS[1]:
+        return "thin" if disk < WIDTH_LIMITS[0] else "wide"
+    return ""
 
 
 def _inscribed(mask: NDArray[np.bool_]) -> float:
@@ -201,12 +246,12 @@ def ellipse_vote(mask: NDArray[np.bool_]) -> tuple[float, float]:
     return float(np.sqrt(axes[1] / axes[0])), float(np.mean(np.abs(scale - 1) <= RIM_BIN))
 
 
-def _sound_intensity(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Filter 2: contrast with the cell, stain of its own, and the two-class variance (eq. 4)."""
+def _intensity_faults(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.str_]:
+    """Filter 2: what contrast with the cell, stain of its own and the two-class variance (eq. 4) have against each."""
     tree = found.measured.tree
     regions, height = found.regions, found.height
     if len(regions) == 0:
-        return np.ones(0, dtype=bool)
+        return np.zeros(0, dtype=np.str_)
     typical = detect_regions.typical_height(tree.area[regions], height)
     box = tree.box[regions]
     pixels = box[:, 2] * box[:, 3].astype(np.float64)
@@ -214,7 +259,11 @@ def _sound_intensity(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.bo
     around = np.median(found.flat.background)
     ground = np.array([float(found.flat.background.ravel()[tree.pixels(int(i))].mean()) for i in regions])
     own = height / np.maximum(height + np.maximum(ground - around, 0), 1e-9)
-    return np.asarray((height >= FAINTEST * typical) & (own >= OWN_STAIN) & (spread <= LARGEST_VARIANCE * height))
+    return np.select(
+        [~(height >= FAINTEST * typical), ~(own >= OWN_STAIN), ~(spread <= LARGEST_VARIANCE * height)],
+        ["faint", "little stain of its own", "uneven within"],
+        "",
+    )
 
 
 def _strangers(found: _Found) -> NDArray[np.bool_]:
@@ -256,53 +305,6 @@ def _neighbours(
         second.append(nearest[two][meet])
         gap.append(distance[one][meet] + distance[two][meet])
     return np.concatenate(first), np.concatenate(second), np.concatenate(gap)
-
-
-def _thresholded(density: NDArray[np.uint8], options: DetectOptions) -> list[Candidate]:
-    """Baselines: one threshold for the picture (Otsu), or the mean around each pixel plus a step."""
-    if options.method == "otsu":
-        level, mask = cv2.threshold(density, 0, 1, cv2.THRESH_OTSU)
-    else:
-        side = (min(density.shape) // 8) | 1  # about the length of the longest chromosome
-        level = max(1, round(float(density.std()) / 2))  # the step: half the picture's contrast
-        mask = cv2.adaptiveThreshold(density, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, max(3, side), -level)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=options.connectivity)
-    found = []
-    for label in range(1, len(stats)):
-        left, top, width, height, area = (int(value) for value in stats[label])
-        if area >= BASELINE_AREA:
-            box = Box(top, left, height, width)
-            inside = labels[box.slices] == label
-            found.append(Candidate(box, inside, level=int(level), euler=_euler(inside)))
-    return found
-
-
-def _mser(density: NDArray[np.uint8]) -> list[Candidate]:
-    """Baseline: maximally stable regions (eq. 3), the largest of each nested chain."""
-    if min(density.shape) < 3:  # OpenCV refuses these
-        return []
-    mser = cv2.MSER.create(delta=5, min_area=BASELINE_AREA, max_area=int(AREA_LIMITS[1] * density.size))
-    mser.setPass2Only(True)  # bright on dark only
-    points, _ = mser.detectRegions(density)
-    taken = np.zeros(density.shape, dtype=bool)
-    found = []
-    for region in sorted(points, key=len, reverse=True):
-        columns, rows = np.asarray(region).T
-        if taken[rows, columns].any():
-            continue
-        taken[rows, columns] = True
-        top, left = int(rows.min()), int(columns.min())
-        box = Box(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1)
-        mask = np.zeros((box.height, box.width), dtype=bool)
-        mask[rows - top, columns - left] = True
-        found.append(Candidate(box, mask, level=int(density[rows, columns].min()), euler=_euler(mask)))
-    return found
-
-
-def _euler(mask: NDArray[np.bool_]) -> int:
-    """Euler number (8-connected) of one component."""
-    outside, _ = cv2.connectedComponents(np.pad(~mask, 1, constant_values=True).astype(np.uint8), connectivity=4)
-    return 1 - (outside - 2)  # components: the mask itself, the outside, the holes
 
 
 def _with_variance(density: NDArray[np.uint8], found: list[Candidate]) -> list[Candidate]:

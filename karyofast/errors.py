@@ -15,6 +15,10 @@ class OptionError(KaryofastError, ValueError):
     """A setting is not of the allowed kind; the message names it, the value got and what is allowed."""
 
 
+class OutputError(KaryofastError, OSError):
+    """Results cannot be written: a folder that may not be written to, a full disk; the message names the place."""
+
+
 class ModelError(KaryofastError, ValueError):
     """A model directory is missing, broken or of another kind than asked for."""
 

@@ -238,6 +238,7 @@ def evaluate_classification(
     upright: bool = True,
     progress: Progress | None = None,
     threads: int = 0,
+    leave_out: Sequence[str] = (),
 ) -> ClassScore:
     """Score the classifier on pictures of single chromosomes, cell by cell.
 
@@ -261,6 +262,8 @@ def evaluate_classification(
         not scored.
     threads : int
         CPU threads of the network, 0: one a core.
+    leave_out : sequence of str
+        Cells, named as in the manifest, that are not scored: their labels are evidently wrong. The score names them.
 
     Returns
     -------
@@ -270,7 +273,7 @@ def evaluate_classification(
     Raises
     ------
     OptionError
-        An unknown split.
+        An unknown split, or a cell to be left out that the split does not hold.
     DataError
         The data cannot be read, or no case falls into the split.
     """
@@ -282,6 +285,9 @@ def evaluate_classification(
     source = CropSource(data)
     cells = [(k, cell, rows) for k, (cell, rows) in enumerate(source.cells())]
     cells = [one for one in cells if split == "all" or split_of(one[2][0].case) == split]
+    if unknown := sorted(set(leave_out) - {cell for _, cell, _ in cells}):
+        raise OptionError(f"`leave_out` must name cells of the split {split!r}. Got: {unknown[0]!r}.")
+    cells = [one for one in cells if one[1] not in leave_out]
     if not any(row.label is not None for _, _, rows in cells for row in rows):
         raise DataError(f"{data}: must hold labelled chromosomes of the split {split!r}. Got: none.")
     label = classifier or classifier_of(options, threads)
@@ -303,6 +309,7 @@ def evaluate_classification(
         cells=[one[3] for one in kept],
         p_up=[one[1].p_up for one in kept],
         upright=[one[4] if upright else None for one in kept],
+        left_out=sorted(set(leave_out)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from karyofast.evaluate_cells import CellFigures, cell_figures
 from karyofast.evaluate_match import share
 from karyofast.evaluate_table import percent
 from karyofast.types import CLASSES
@@ -141,6 +142,10 @@ class ClassScore:
         Of the crop alone.
     cells, cells_right, cells_right_crop : int
         Cells, those of which every scored chromosome has its class after assignment, and from its crop alone.
+    by_cell : tuple of CellFigures
+        Each cell's own figures, those that agree least with their labels first.
+    left_out : tuple of str
+        Cells that were left out by name.
     """
 
     crop: Reading
@@ -151,6 +156,8 @@ class ClassScore:
     cells: int
     cells_right: int
     cells_right_crop: int
+    by_cell: tuple[CellFigures, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def orientation(self) -> float | None:
@@ -176,6 +183,8 @@ class ClassScore:
                 "right_crop": self.cells_right_crop,
                 "share_crop": share(self.cells_right_crop, self.cells),
             },
+            "left_out": list(self.left_out),
+            "by_cell": [one.to_dict() for one in self.by_cell],
         }
 
     def rows(self, name: str = "") -> list[dict[str, str]]:
@@ -195,10 +204,15 @@ class ClassScore:
                 "cells right": percent(share(right, self.cells)),
                 "p arm": percent(self.orientation) if source == "crop" else "",
                 "ECE": percent(error, 2) if source == "crop" else "",
+                **({"left out": ", ".join(self.left_out)} if self.left_out else {}),
             }
             for source, reading, right in readings
             if reading is not None
         ]
+
+    def cell_rows(self) -> list[dict[str, str]]:
+        """One row a cell, those that agree least with their labels first."""
+        return [one.row() for one in self.by_cell]
 
     def class_rows(self) -> list[dict[str, str]]:
         """One row a class."""
@@ -219,6 +233,7 @@ def score_classes(
     p_up: ArrayLike | None = None,
     upright: Sequence[bool | None] | None = None,
     spoilt: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> ClassScore:
     """Score the labels of a set of chromosomes.
 
@@ -239,6 +254,8 @@ def score_classes(
     spoilt : sequence of str
         Cells that are wrong for a reason outside of these chromosomes: one was not found, or one is too many.
         They may have no chromosome here.
+    left_out : sequence of str
+        Cells that were left out by name; only told.
 
     Returns
     -------
@@ -281,6 +298,8 @@ def score_classes(
         cells=len(whole),
         cells_right=len(whole - _wrong_cells(cells, best != truth) - set(spoilt)),
         cells_right_crop=len(whole - _wrong_cells(cells, alone != truth) - set(spoilt)),
+        by_cell=cell_figures(truth, alone, placed, cells or ()),
+        left_out=tuple(left_out),
     )
 
 

@@ -1,4 +1,4 @@
-"""Read metaphase pictures, and write results so that a killed run leaves no half file."""
+"""Read metaphase pictures, and write pictures."""
 
 from __future__ import annotations
 
@@ -147,22 +147,12 @@ def _named_by(one: Path | str) -> list[Path]:
     return files
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name in its folder, then rename it."""
-    write_whole(path, data)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8, as `write_bytes` does."""
-    write_bytes(path, text.encode("utf-8"))
-
-
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write an image, grey (height, width) or RGB (height, width, 3), as PNG, as `write_bytes` does."""
+    """Write an image, grey (height, width) or RGB (height, width, 3), as PNG, whole or not at all."""
     ordered = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     if image.size == 0 or not (encoded := cv2.imencode(".png", ordered))[0]:
         raise ImageError(f"{path}: an image of shape {image.shape} cannot be encoded as PNG.")
-    write_bytes(path, encoded[1].tobytes())
+    write_whole(path, encoded[1].tobytes())
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:

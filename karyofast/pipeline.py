@@ -12,16 +12,16 @@ import numpy as np
 from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import ArrangeOptions, Options
-from karyofast.detect import detect
+from karyofast.detect import examine
 from karyofast.errors import OptionError
 from karyofast.models.store import find
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece, strangeness
-from karyofast.segment import segment, ways
+from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
 from karyofast.sizes import surprise, typical_area
 from karyofast.straighten import straighten
-from karyofast.types import Candidate, Chromosome, Karyotype, Metaphase
+from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,9 @@ def karyotype(
     models = models or load_models(options)
     clock = _Clock()
     candidates: list[Candidate] = []
+    dropped: list[Dropped] = []
     if chromosomes is None and "blank" not in metaphase.flags:
-        candidates = detect(metaphase, options.detect)
+        candidates, dropped = examine(metaphase, options.detect)
     clock.mark("detect")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
         pieces = _look_twice(metaphase, candidates, options, models, clock)
@@ -83,6 +84,7 @@ def karyotype(
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
         clock.mark("segment")
         pieces = _Reader(metaphase, options, models, clock)(chromosomes)
+    dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
     areas = [piece.chromosome.area for piece in pieces]
     sizes = surprise(areas, typical_area(areas, [piece.label.probabilities for piece in pieces]))
     arrangement = arrange([piece.label for piece in pieces], options.arrange, sizes)
@@ -97,6 +99,7 @@ def karyotype(
         arrangement,
         flags,
         clock.seconds,
+        tuple(dropped),
     )
 
 

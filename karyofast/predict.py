@@ -174,7 +174,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(one.cells() for one in predictions)
-    write_whole(path, text.getvalue().encode("utf-8"))
+    write_whole(path, text.getvalue())
 
 
 def score_predictions(predictions: Sequence[Prediction]) -> ClassScore | None:

@@ -29,7 +29,7 @@ from karyofast.summary import (
     summary_row,
     write_summary,
 )
-from karyofast.types import CLASSES, Karyotype, Label
+from karyofast.types import CLASSES, Karyotype, Label, Region
 
 __all__ = [
     "SummaryRow",
@@ -82,6 +82,9 @@ def to_dict(karyotype: Karyotype) -> dict[str, Any]:
         "clusters": clusters(karyotype),
         "seconds": {stage: round(float(value), 4) for stage, value in karyotype.seconds.items()},
         "chromosomes": [_chromosome(karyotype, index) for index in range(karyotype.count)],
+        "dropped": [
+            {"stage": one.stage, "reason": one.reason, "box": _box(one), "area": one.area} for one in karyotype.dropped
+        ],
     }
 
 
@@ -110,7 +113,7 @@ def write(
     write_whole(folder / KARYOGRAM, _encoded(view.karyogram(karyotype, options), ".png"))
     write_whole(folder / OVERLAY, _encoded(view.overlay(karyotype), ".png"))
     text = json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / KARYOTYPE, text.encode("utf-8"))
+    write_whole(folder / KARYOTYPE, text)
 
 
 def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict[str, Any]]:
@@ -172,7 +175,7 @@ def html(rows: Sequence[SummaryRow], folder: Path, folders: Mapping[str, str] | 
         look=sum(bool(entry["reasons"]) for entry in entries),
         kept=THUMBNAILS,
     )
-    write_whole(folder / PAGE, page.encode("utf-8"))
+    write_whole(folder / PAGE, page)
     return folder / PAGE
 
 
@@ -189,13 +192,17 @@ def _chromosome(karyotype: Karyotype, index: int) -> dict[str, Any]:
         "top": _top(label),
         "orientation": label.orientation,
         "p_up": _rounded(label.p_up),
-        "box": {name: int(value) for name, value in one.box._asdict().items()},
+        "box": _box(one),
         "area": one.area,
         "axis_length": _rounded(karyotype.straightened[index].length),
         "separation": _rounded(one.score),
         "candidate": int(one.candidate),
         "flags": list(one.flags),
     }
+
+
+def _box(one: Region) -> dict[str, int]:
+    return {name: int(value) for name, value in one.box._asdict().items()}
 
 
 def _top(label: Label) -> dict[str, float]:

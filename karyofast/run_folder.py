@@ -20,13 +20,16 @@ from typing import Any
 from karyofast import coco, report
 from karyofast.config import ArrangeOptions
 from karyofast.errors import ImageError, OptionError
-from karyofast.files import write_whole
+from karyofast.files import replacing, write_whole
 from karyofast.report import KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, SUMMARY, SummaryRow
 from karyofast.types import Karyotype
 
 RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
 
-RESERVED = frozenset({RUN, SUMMARY, INSTANCES, PAGE, ".", ".."})
+CANDIDATES = "candidates.coco.json"
+"""COCO file of `karyofast detect`."""
+
+RESERVED = frozenset({RUN, SUMMARY, INSTANCES, CANDIDATES, PAGE, ".", ".."})
 """Names in OUT that no image's folder may take."""
 
 COMPARED = ("karyofast", "options", "models")
@@ -216,29 +219,24 @@ def write_result(task: Task, karyotype: Karyotype, made_from: Mapping[str, Any],
         "image": {"file_name": task.path.name, "folder": task.folder.name, "height": height, "width": width},
         "annotations": report.annotations(karyotype, 0, 0),
     }
-    write_whole(task.folder / PART, json.dumps(part).encode("utf-8"))
+    write_whole(task.folder / PART, json.dumps(part))
     return row
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON to be read by people too."""
-    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_instances(path: Path, done: Sequence[Task], info: Mapping[str, Any]) -> None:
     """Merge the parts of `done` into one COCO file, in their order, with the memory of one part."""
     empty = coco.document([], [], info)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(f'{{"info": {json.dumps(empty["info"])}, "images": [')
-            _write_list(file.write, _images(done))
-            file.write('], "annotations": [')
-            _write_list(file.write, _annotations(done))
-            file.write(f'], "categories": {json.dumps(empty["categories"])}}}')
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f'{{"info": {json.dumps(empty["info"])}, "images": [')
+        _write_list(file.write, _images(done))
+        file.write('], "annotations": [')
+        _write_list(file.write, _annotations(done))
+        file.write(f'], "categories": {json.dumps(empty["categories"])}}}')
 
 
 def _write_list(write: Any, items: Iterable[Mapping[str, Any]]) -> None:

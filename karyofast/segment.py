@@ -9,7 +9,7 @@ from karyofast import segment_axis, segment_rrt
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment_axis import Separator
-from karyofast.types import Candidate, Chromosome, Metaphase
+from karyofast.types import Candidate, Chromosome, Dropped, Metaphase
 
 MOST_IN_ONE = 3
 """Pieces up to which a cluster is also offered whole: nobody cuts one chromosome into more."""
@@ -58,6 +58,16 @@ def segment(
             pieces = segment_rrt.watershed(metaphase, one)
         found += [Chromosome(piece.box, piece.mask, piece.score, number, piece.flags) for piece in pieces]
     return found
+
+
+def unseparated(candidates: Sequence[Candidate], chromosomes: Sequence[Chromosome]) -> list[Dropped]:
+    """The candidates of which no chromosome came, for a reviewer to see."""
+    used = {one.candidate for one in chromosomes}
+    return [
+        Dropped(one.box, one.mask, "segment", "separation finds no chromosome in it")
+        for number, one in enumerate(candidates)
+        if number not in used
+    ]
 
 
 def ways(

@@ -7,20 +7,19 @@ say how the program copes with a known scene; they are no substitute for real pi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from karyofast import coco
 from karyofast.config import SimulateOptions
-from karyofast.errors import ImageError, OptionError
+from karyofast.errors import OptionError, OutputError
 from karyofast.ideogram import load_ideogram
+from karyofast.io import write_png
 from karyofast.iscn import parse
 from karyofast.simulate_chromosome import (
     LOOKS,
@@ -290,19 +289,30 @@ def write_dataset(folder: Path | str, metaphases: Iterable[SimulatedMetaphase]) 
 
     Raises
     ------
-    ImageError
-        A picture cannot be written; names the file and the reason.
+    OutputError
+        The folder or a file in it cannot be written; names it and the reason.
     """
     folder = Path(folder)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    path = folder / "instances.coco.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        images, annotations = _write_pictures(folder, metaphases)
+        info = {"description": "simulated metaphases (karyofast simulate)"}
+        coco.write(path, coco.document(images, annotations, info))
     except OSError as error:
-        raise ImageError(f"{folder}: cannot be made: {error}. Name a folder that may be written.") from error
+        raise OutputError(f"{folder}: cannot be written to: {error}. Name a folder with room that may be.") from error
+    return path
+
+
+def _write_pictures(
+    folder: Path, metaphases: Iterable[SimulatedMetaphase]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Write the pictures one by one; gives the entries of images and annotations."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, metaphase in enumerate(metaphases, 1):
         name = f"simulated-{number:04d}.png"
-        _write_png(folder / name, metaphase.image)
+        write_png(folder / name, metaphase.image)
         height, width = metaphase.image.shape
         options = asdict(metaphase.options)
         images.append(
@@ -311,9 +321,7 @@ def write_dataset(folder: Path | str, metaphases: Iterable[SimulatedMetaphase]) 
         )
         for instance in metaphase.instances:
             annotations.append(_annotation(len(annotations) + 1, number, instance, (height, width)))
-    path = folder / "instances.coco.json"
-    coco.write(path, coco.document(images, annotations, {"description": "simulated metaphases (karyofast simulate)"}))
-    return path
+    return images, annotations
 
 
 def _annotation(id_: int, image_id: int, instance: SimulatedInstance, shape: tuple[int, int]) -> dict[str, Any]:
@@ -335,17 +343,3 @@ def _annotation(id_: int, image_id: int, instance: SimulatedInstance, shape: tup
         centromere=[round(v, 2) for v in instance.centromere],
         axis=axis,
     )
-
-
-def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    done, code = cv2.imencode(".png", image)
-    if not done:
-        raise ImageError(f"{path}: cannot be written as PNG. Got: an image of shape {image.shape}.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(code.tobytes())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written: {error}. Name a folder that may be written.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

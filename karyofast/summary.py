@@ -94,7 +94,7 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
 
 def write_summary(path: Path, rows: Iterable[SummaryRow]) -> None:
     """Write `summary.csv` to `path` in one piece."""
-    write_whole(path, summary_csv(rows).encode("utf-8"))
+    write_whole(path, summary_csv(rows))
 
 
 def read_summary(path: Path) -> list[SummaryRow]:

@@ -154,6 +154,21 @@ class Chromosome(Region):
 
 
 @dataclass(frozen=True, eq=False)
+class Dropped(Region):
+    """A region as large as a chromosome that detection or separation left out; a reviewer may think otherwise.
+
+    Attributes
+    ----------
+    stage : {"detect", "segment"}
+    reason : str
+        "nucleus", "round debris", "faint", "another cell", "separation finds no chromosome in it", ...
+    """
+
+    stage: Literal["detect", "segment"] = "detect"
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Straightened:
     """A chromosome laid along its medial axis.
 
@@ -250,7 +265,10 @@ class Arrangement:
 
 @dataclass(frozen=True, eq=False)
 class Karyotype:
-    """All that one metaphase gave; the tuples `chromosomes`, `straightened`, `labels` run in parallel."""
+    """All that one metaphase gave; the tuples `chromosomes`, `straightened`, `labels` run in parallel.
+
+    `dropped` is what was left out on the way, with the reason.
+    """
 
     metaphase: Metaphase
     candidates: tuple[Candidate, ...] = ()
@@ -260,6 +278,7 @@ class Karyotype:
     arrangement: Arrangement = field(default_factory=Arrangement)
     flags: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    dropped: tuple[Dropped, ...] = ()
 
     @property
     def count(self) -> int:

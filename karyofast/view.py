@@ -22,6 +22,8 @@ FAINT: Colour = (125, 125, 125)
 AMBER: Colour = (205, 115, 0)
 RED: Colour = (185, 25, 25)
 WHITE: Colour = (255, 255, 255)
+LEFT_OUT: Colour = (255, 190, 60)
+"""Amber that shows on black and on white; the colour of the caption that tells of it."""
 
 WIDTH = 1180
 """Least width of the sheet, px at scale 1."""
@@ -95,7 +97,8 @@ def karyogram(
 def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
     """Draw the metaphase with every chromosome outlined in the colour of its class, labels and flags.
 
-    Chromosomes without a class, left unplaced or only separated so far, are red and carry their index.
+    Chromosomes without a class, left unplaced or only separated so far, are red and carry their index. What detection
+    or separation left out although it is as large as a chromosome has a thin amber outline.
 
     Returns
     -------
@@ -111,6 +114,8 @@ def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
     # chromosomes that were separated only have no class yet
     assigned = karyotype.arrangement.assigned or (-1,) * karyotype.count
     doubtful = set(karyotype.arrangement.low_confidence)
+    for left_out in karyotype.dropped:
+        _outline(picture, left_out, zoom, LEFT_OUT, thickness=1)
     owners = np.zeros((height, width), np.uint8)
     for index, one in enumerate(karyotype.chromosomes):
         owners[one.box.slices] += one.mask
@@ -141,8 +146,10 @@ def _caption(karyotype: Karyotype, width: int) -> NDArray[np.uint8]:
     room = width - 40 - _text_width(DRAFT, 11, bold=True)
     _text(strip, _fitting(head, 11, room), 10, 20, 11, WHITE)
     _text(strip, DRAFT, width - 10, 20, 11, (255, 120, 110), "right", bold=True)
-    flags = ", ".join(karyotype.flags or karyotype.arrangement.flags)
-    _text(strip, _fitting(flags, 10, width - 20), 10, 42, 10, (255, 190, 60))
+    told = list(karyotype.flags or karyotype.arrangement.flags)
+    if karyotype.dropped:
+        told.append(f"thin outlines: {len(karyotype.dropped)} left out")
+    _text(strip, _fitting(", ".join(told), 10, width - 20), 10, 42, 10, LEFT_OUT)
     return strip
 
 
@@ -275,13 +282,13 @@ def _draw_unplaced(sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, t
     return top + _line_height(line, scale)
 
 
-def _outline(picture: NDArray[np.uint8], region: Region, zoom: float, colour: Colour) -> None:
+def _outline(picture: NDArray[np.uint8], region: Region, zoom: float, colour: Colour, thickness: int = 2) -> None:
     padded = np.pad(region.mask.astype(np.uint8), 1)
     contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     # coordinates in sixteenths of a px, so that the outline is not broken at whole ones
     origin = np.array([region.box.left - 1 + 0.5, region.box.top - 1 + 0.5])
     drawn = [np.rint((contour + origin) * zoom * 16 - 8).astype(np.int32) for contour in contours]
-    cv2.polylines(picture, drawn, True, colour, 2 if zoom > 1 else 1, cv2.LINE_AA, 4)
+    cv2.polylines(picture, drawn, True, colour, thickness if zoom > 1 else 1, cv2.LINE_AA, 4)
 
 
 def _inside(region: Region, owners: NDArray[np.uint8]) -> tuple[float, float]:

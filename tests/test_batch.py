@@ -13,7 +13,7 @@ from karyotypes import bars, karyotype, label
 from karyofast import batch, coco, report, run_folder
 from karyofast.batch import run
 from karyofast.config import ArrangeOptions, Options, SegmentOptions
-from karyofast.errors import ImageError, ModelError, OptionError
+from karyofast.errors import ImageError, ModelError, OptionError, OutputError
 from karyofast.summary import read_summary
 from karyofast.types import Karyotype
 
@@ -359,7 +359,7 @@ def test_settings_that_cannot_be_are_refused(settings, message, pictures, tmp_pa
 
 def test_a_folder_that_cannot_be_made_is_told_in_words(pictures, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OptionError, match="cannot be written to"):
+    with pytest.raises(OutputError, match="cannot be written to"):
         run(pictures, tmp_path / "file", analyse=analyse)
 
 

@@ -51,12 +51,13 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two pictures and a file that is none."""
+    """Two pictures and a file that is none, and settings that are not allowed."""
     grey = np.full((60, 60), 210, np.uint8)
     grey[10:50, 25:32] = 70
     for name in ("a", "b"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), grey)
     (tmp_path / "broken.png").write_bytes(b"nothing")
+    (tmp_path / "wrong.toml").write_text("[arrange]\ngain_price = -1.0\n")
     return tmp_path
 
 
@@ -101,7 +102,7 @@ def test_run_again_takes_the_real_result_from_its_folder(real, monkeypatch):
 
 def test_run_refuses_other_settings_in_the_same_folder(real, monkeypatch, capsys):
     image, out, _ = real
-    assert exit_code(monkeypatch, "run", image, "-o", out, "--method", "none") == 1
+    assert exit_code(monkeypatch, "run", image, "-o", out, "--method", "none") == 2
     assert "--force" in capsys.readouterr().err
 
 
@@ -222,14 +223,17 @@ def test_run_does_all_again_when_forced(folder, quick):
         (("run", "no-such.png", "-o", "{}/out"), 1),
         (("run", "{}/a.png", "-o", "{}/out", "--method", "guess"), 2),
         (("run", "{}/a.png", "-o", "{}/out", "--polarity", "guess"), 2),
-        (("run", "{}/a.png", "-o", "{}/out", "--config", "{}/broken.png"), 1),
+        (("run", "{}/a.png", "-o", "{}/out", "--config", "{}/broken.png"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--config", "{}/gone.toml"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--config", "{}/wrong.toml"), 2),
+        (("run", "{}/a.png", "-o", "{}/a.png"), 1),
         (("run", "{}/a.png", "-o", "{}/out", "--model", "guess"), 1),
         (("run", "{}/a.png"), 2),
         (("run", "{}/a.png", "-o", "{}/out", "--jobs", "0"), 2),
         (("run", "{}/a.png", "{}/broken.png", "-o", "{}/out"), 3),
         (("run", "{}/a.png", "-o", "{}/out"), 0),
         (("info",), 0),
-        (("demo", "--karyotype", "47", "-o", "{}/out"), 1),
+        (("demo", "--karyotype", "47", "-o", "{}/out"), 2),
     ],
 )
 def test_exit_codes(arguments, code, folder, monkeypatch, quick, capsys):

@@ -270,7 +270,7 @@ def test_simulate_draws_the_karyotype_asked_for(karyofast, tmp_path):
 
 def test_a_karyotype_that_cannot_be_read_fails_before_anything_is_written(karyofast, tmp_path):
     code, out, err = karyofast("simulate", "--karyotype", "46,ZZ", "-o", tmp_path / "out")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "ZZ" in err
     assert not (tmp_path / "out").exists()
 
@@ -344,6 +344,20 @@ def test_evaluate_classification_prints_classes(karyofast, few_crops):
     assert [line.split()[0] for line in classes.splitlines()[1:]] == list(CLASSES)
 
 
+def test_evaluate_classification_leaves_cells_out_by_name_and_says_so(karyofast, few_crops):
+    names = list(dict.fromkeys(row.cell for row in CropSource(few_crops).rows))
+    wanted = ("evaluate", "classification", "--data", few_crops, "--split", "all", "--by-cell")
+    code, out, _ = karyofast(*wanted, "--leave-out", names[0])
+    assert code == 0
+    table, cells = out.split("\n\n")
+    assert table.splitlines()[0].endswith("left out")
+    assert all(line.endswith(names[0]) for line in table.splitlines()[1:])
+    assert sorted(line.split()[0] for line in cells.splitlines()[1:]) == sorted(names[1:])
+    code, _, err = karyofast(*wanted, "--leave-out", "nobody")
+    assert code == 2
+    assert "'nobody'" in err
+
+
 @pytest.mark.parametrize(("masks", "name"), [("found", "er"), ("true", "true masks")])
 def test_evaluate_pipeline_scores_the_whole_way(karyofast, single, masks, name):
     given = ("--method", "er") if masks == "found" else ()
@@ -360,20 +374,20 @@ def test_evaluate_pipeline_scores_the_whole_way(karyofast, single, masks, name):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected", "told"),
     [
-        (("detection", "--data", "DRAWN", "--method", "magic"), "--method must be one of er, er-no-geometry"),
-        (("instances", "--data", "DRAWN", "--method", "magic"), "--method must be one of axis, rrt"),
-        (("pipeline", "--data", "DRAWN", "--masks", "true", "--method", "rrt"), "nothing is separated"),
-        (("detection", "--data", "EMPTY"), "must hold instances.json"),
-        (("detection", "--data", "EMPTY/none.json"), "none.json"),
-        (("classification", "--data", "EMPTY"), "manifest.csv"),
+        (("detection", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of er, er-no-geometry"),
+        (("instances", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of axis, rrt"),
+        (("pipeline", "--data", "DRAWN", "--masks", "true", "--method", "rrt"), 2, "nothing is separated"),
+        (("detection", "--data", "EMPTY"), 1, "must hold instances.json"),
+        (("detection", "--data", "EMPTY/none.json"), 1, "none.json"),
+        (("classification", "--data", "EMPTY"), 1, "manifest.csv"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told(karyofast, drawn, tmp_path, arguments, told):
+def test_what_cannot_be_evaluated_is_told(karyofast, drawn, tmp_path, arguments, expected, told):
     named = [one.replace("DRAWN", str(drawn)).replace("EMPTY", str(tmp_path)) for one in arguments]
     code, out, err = karyofast("evaluate", *named)
-    assert (code, out) == (1, "")
+    assert (code, out) == (expected, "")
     assert told in err
 
 
@@ -429,14 +443,14 @@ def test_train_separator_hands_its_options_on(karyofast, one_cell, tmp_path, mon
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected", "told"),
     [
-        (["--data", "gone.zip"], "gone.zip: no such file"),
-        (["--data", "CELL", "--name", "a/b"], "--name must be a plain name"),
+        (["--data", "gone.zip"], 1, "gone.zip: no such file"),
+        (["--data", "CELL", "--name", "a/b"], 2, "--name must be a plain name"),
     ],
 )
-def test_training_that_cannot_begin_is_told(karyofast, one_cell, tmp_path, given, told):
+def test_training_that_cannot_begin_is_told(karyofast, one_cell, tmp_path, given, expected, told):
     named = [one.replace("CELL", str(one_cell)) for one in given]
     code, _, err = karyofast("train", "classifier", "-o", tmp_path / "run", *named)
-    assert code == 1
+    assert code == expected
     assert told in err

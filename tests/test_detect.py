@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from karyofast.config import DetectOptions
-from karyofast.detect import detect, ellipse_vote
+from karyofast.detect import detect, ellipse_vote, examine
 from karyofast.kernels import two_class_variance
 from karyofast.types import Metaphase
 
@@ -56,6 +56,29 @@ def test_rods_are_found_and_nucleus_and_dirt_are_not(drawn):
     assert len(found) == 20
     assert not owners(found, drawn.shape)[300:, 300:].any()
     assert not owners(found, drawn.shape)[370:].any()
+
+
+def test_what_the_filters_leave_out_is_put_down_with_its_reason(drawn):
+    found, dropped = examine(drawn)
+    assert [one.box for one in found] == [one.box for one in detect(drawn)]
+    (rim,) = dropped  # of the nucleus, on its own stain; and none of the specks
+    assert rim.full_mask(drawn.shape)[260:, 260:].sum() == rim.area
+    assert (rim.stage, rim.reason) == ("detect", "little stain of its own")
+
+
+def test_what_is_far_fainter_than_the_cell_is_left_out_without_a_word(drawn):
+    density = drawn.density.copy()
+    density[300:340, 60:72] += 25
+    found, dropped = examine(Metaphase(255 - density, density, "dark"))
+    assert len(found) == 20
+    assert all(one.box.left > 200 for one in dropped)
+
+
+def test_a_hair_as_dark_as_the_cell_is_put_down_as_thin(drawn):
+    density = drawn.density.copy()
+    cv2.line(density, (40, 290), (240, 340), 190, 3)
+    _, dropped = examine(Metaphase(255 - density, density, "dark"))
+    assert "thin" in {one.reason for one in dropped if one.box.left < 100}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -257,6 +257,14 @@ def test_turning_is_repeatable_and_does_turn(tmp_path):
         evaluate_classification(tmp_path, empty, classifier=constant)
     with pytest.raises(OptionError, match="`split` must be"):
         evaluate_classification(tmp_path, "half", classifier=constant)
+    without = evaluate_classification(tmp_path, "all", classifier=constant, leave_out=["c0"])
+    assert without.crop.total == 4
+    assert without.left_out == ("c0",)
+    assert [one.name for one in without.by_cell] == ["c1"]
+    assert without.rows("it")[0]["left out"] == "c0"
+    assert "left out" not in one.rows("it")[0]
+    with pytest.raises(OptionError, match=r"`leave_out` must name cells of the split 'all'\. Got: 'c9'"):
+        evaluate_classification(tmp_path, "all", classifier=constant, leave_out=["c9", "c0"])
 
 
 def test_every_named_method_is_a_setting_that_the_stages_allow():

@@ -16,9 +16,7 @@ from karyofast.io import (
     expand_inputs,
     metaphase_from_array,
     read_metaphase,
-    write_bytes,
     write_png,
-    write_text,
 )
 
 
@@ -481,27 +479,6 @@ def test_no_inputs_at_all_are_refused():
 def test_a_file_whose_name_holds_brackets_is_a_file(tmp_path):
     (tmp_path / "cell[1].png").write_bytes(b"x")
     assert expand_inputs([tmp_path / "cell[1].png"]) == [tmp_path / "cell[1].png"]
-
-
-def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path):
-    write_text(tmp_path / "a.txt", "é")
-    assert (tmp_path / "a.txt").read_bytes() == "é".encode()
-    write_bytes(tmp_path / "a.txt", b"12")
-    assert (tmp_path / "a.txt").read_bytes() == b"12"
-    assert os.listdir(tmp_path) == ["a.txt"]
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    write_bytes(tmp_path / "a.txt", b"old")
-
-    def fail(source, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space"):
-        write_bytes(tmp_path / "a.txt", b"new")
-    assert (tmp_path / "a.txt").read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_a_written_picture_keeps_its_colours(tmp_path):

@@ -54,6 +54,14 @@ def test_everything_about_a_karyotype_runs_in_parallel(real):
     assert {"detect", "segment", "straighten", "classify", "second_look", "arrange"} <= set(found.seconds)
 
 
+def test_what_no_chromosome_came_of_is_carried_with_its_reason(real):
+    _, _, found = real
+    used = {one.candidate for one in found.chromosomes}
+    unused = [one.box for number, one in enumerate(found.candidates) if number not in used]
+    assert [one.box for one in found.dropped if one.stage == "segment"] == unused
+    assert all(one.reason for one in found.dropped)
+
+
 def test_the_same_picture_gives_the_same_karyotype(real, models):
     metaphase, _, found = real
     again = karyotype(metaphase, models=models)

@@ -11,7 +11,7 @@ from karyotypes import bars, karyotype, label
 from karyofast import coco, report, summary
 from karyofast.errors import DataError
 from karyofast.report import SummaryRow
-from karyofast.types import CLASSES, Karyotype, Label, Metaphase
+from karyofast.types import CLASSES, Box, Dropped, Karyotype, Label, Metaphase
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,19 @@ def test_dictionary_describes_each_chromosome(cell):
     assert last["class"] is None
     assert last["probability"] is None
     assert last["label"] == "7"
+
+
+def test_what_was_left_out_is_told_with_its_place_and_its_reason(cell):
+    left_out = Dropped(Box(3, 4, 2, 5), np.ones((2, 5), bool), "detect", "round debris")
+    assert report.to_dict(cell)["dropped"] == []
+    assert report.to_dict(replace(cell, dropped=(left_out,)))["dropped"] == [
+        {
+            "stage": "detect",
+            "reason": "round debris",
+            "box": {"top": 3, "left": 4, "height": 2, "width": 5},
+            "area": 10,
+        }
+    ]
 
 
 def test_empty_karyotype_is_described_too():

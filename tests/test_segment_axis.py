@@ -5,7 +5,7 @@ import pytest
 from karyofast import segment_axis
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
-from karyofast.segment import segment
+from karyofast.segment import segment, unseparated
 from karyofast.segment_axis import find_cores, partitions, separate
 from karyofast.train.axes import targets
 from karyofast.train.compose import Laid
@@ -204,3 +204,25 @@ def test_method_none_takes_every_candidate_for_one_chromosome():
     laid = [bar((100, 40), (100, 160)), bar((40, 100), (160, 100))]
     metaphase, candidates = cell(laid)
     assert len(segment(metaphase, candidates, SegmentOptions(method="none"))) == 1
+
+
+class Coreless(Oracle):
+    """Holds everything for chromosome and draws cores in what it was given alone."""
+
+    def lifted(self, density):
+        drawn = super().lifted(density)
+        drawn[0] = 1.0
+        return drawn
+
+
+@pytest.mark.parametrize(("polarity", "pieces"), [("dark", 1), ("bright", 2)])
+def test_a_small_candidate_without_a_core_is_dirt_where_dirt_takes_the_stain(polarity, pieces):
+    long, short = bar((20, 60), (140, 60)), bar((60, 140), (76, 140))
+    metaphase, candidates = cell([long, short])
+    seen = Metaphase(metaphase.grey, metaphase.density, polarity)
+    found = separate(seen, candidates, Coreless([long]))
+    assert len(candidates) == 2
+    assert len(found) == pieces
+    left_out = unseparated(candidates, found)
+    assert len(left_out) == 2 - pieces
+    assert all((one.stage, one.box.left > 100) == ("segment", True) for one in left_out)

@@ -8,7 +8,7 @@ from karyotypes import bars, karyotype, label, pki3_cell, straight
 from karyofast import view, view_layout
 from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
-from karyofast.types import Arrangement, Box, Karyotype, Label, Metaphase
+from karyofast.types import Arrangement, Box, Dropped, Karyotype, Label, Metaphase
 
 
 def of_bars(text, **extra):
@@ -233,3 +233,14 @@ def test_sheet_survives_a_png(tmp_path, down_syndrome):
 def test_overlay_shows_chromosomes_that_were_only_separated(down_syndrome):
     separated = Karyotype(down_syndrome.metaphase, (), down_syndrome.chromosomes)
     assert colour_count(view.overlay(separated), view.class_colour(-1), 60) > 20 * separated.count
+
+
+def test_overlay_marks_what_was_left_out_and_the_caption_tells(down_syndrome):
+    box = Box(300, 700, 30, 12)
+    kept = replace(down_syndrome, dropped=(Dropped(box, np.ones((30, 12), bool), "segment", "faint"),))
+    before, after = view.overlay(down_syndrome), view.overlay(kept)
+    changed = np.argwhere((before != after).any(axis=2))
+    picture = changed[changed[:, 0] < 2 * down_syndrome.metaphase.shape[0]]
+    assert picture.min(axis=0).tolist() == pytest.approx([600, 1400], abs=3)
+    assert picture.max(axis=0).tolist() == pytest.approx([660, 1424], abs=3)
+    assert len(picture) < len(changed)

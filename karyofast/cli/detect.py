@@ -39,6 +39,7 @@ def detect(
     from karyofast.cli.marking import Job, mark
     from karyofast.config import DetectOptions
     from karyofast.detect import detect as find
+    from karyofast.run_folder import CANDIDATES
     from karyofast.types import Candidate, Metaphase
 
     options = DetectOptions(method, filter_geometry=filter_geometry, filter_variance=filter_variance)
@@ -47,7 +48,7 @@ def detect(
         return [] if "blank" in metaphase.flags else find(metaphase, options)
 
     mark(
-        Job(inputs, out, polarity, "candidates.png", "candidates.coco.json", "candidates", as_json, quiet),
+        Job(inputs, out, polarity, "candidates.png", CANDIDATES, "candidates", as_json, quiet),
         candidates,
         lambda one: {"level": int(one.level), "euler": int(one.euler), "variance": round(float(one.variance), 3)},
     )

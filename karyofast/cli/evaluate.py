@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import typer
 
 from karyofast.cli.output import Advance, progress
-from karyofast.errors import DataError, OptionError
+from karyofast.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from karyofast.evaluate import TruthPicture
@@ -137,7 +137,16 @@ def classification(
     upright: Annotated[bool, typer.Option(help="The p arm is up in the pictures: score orientation.")] = True,
     model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
     seed: Annotated[int, typer.Option(min=0, help="Of the angles.")] = 0,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--leave-out", metavar="CELL", help="A cell whose labels are wrong in the data; may be given several times."
+        ),
+    ] = None,
     by_class: Annotated[bool, typer.Option("--by-class", help="A row a class below the table.")] = False,
+    by_cell: Annotated[
+        bool, typer.Option("--by-cell", help="A row a cell below the table, what disagrees most with its labels first.")
+    ] = False,
     json_file: JsonFile = None,
     threads: Threads = 0,
     quiet: QuietOption = False,
@@ -148,6 +157,7 @@ def classification(
     Examples:
       karyofast evaluate classification --data data/pki3.zip
       karyofast evaluate classification --data data/pki3.zip --no-rotate --by-class
+      karyofast evaluate classification --data data/pki3.zip --by-cell --leave-out CELL
       karyofast evaluate classification --data data/bioimlab.zip --split all --no-upright --json -
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import evaluate
@@ -164,9 +174,10 @@ def classification(
             upright=upright,
             threads=threads,
             progress=lambda done, total: advance(done, total, "cells"),
+            leave_out=leave_out or (),
         )
     settings = {"split": split, "rotate": rotate, "seed": seed, "model": model}
-    details = score.class_rows() if by_class else []
+    details = [*([score.class_rows()] if by_class else []), *([score.cell_rows()] if by_cell else [])]
     _write({model: score}, {"data": str(data), **settings}, details, json_file)
 
 
@@ -260,13 +271,13 @@ def _print(
     details = []
     for name, score in scores.items() if by_image else ():
         details += [{"method": name, **row} for row in score.image_rows()]  # type: ignore[attr-defined]
-    _write(scores, {"data": str(data), "slides": slides, **settings}, details, json_file)
+    _write(scores, {"data": str(data), "slides": slides, **settings}, [details], json_file)
 
 
 def _write(
-    scores: dict[str, Any], settings: dict[str, Any], details: Sequence[dict[str, str]], json_file: str | None
+    scores: dict[str, Any], settings: dict[str, Any], details: Sequence[Sequence[dict[str, str]]], json_file: str | None
 ) -> None:
-    """Print the table; with a JSON file on stdout nothing else may stand there."""
+    """Print the table and the tables of details; with a JSON file on stdout nothing else may stand there."""
     from karyofast import __version__
     from karyofast.cli.output import print_json
     from karyofast.evaluate import format_table
@@ -281,13 +292,14 @@ def _write(
         print_json(content)
         return
     typer.echo(format_table([row for name, score in scores.items() for row in score.rows(name)]))
-    if details:
-        typer.echo("\n" + format_table(details))
+    for rows in details:
+        if rows:
+            typer.echo("\n" + format_table(rows))
     if json_file:
         import json
 
         path = Path(json_file)
         try:
-            write_whole(path, json.dumps(content, indent=2).encode("utf-8"))
+            write_whole(path, json.dumps(content, indent=2))
         except OSError as error:
-            raise OptionError(f"{path}: cannot be written: {error}. Name a file that may be.") from error
+            raise OutputError(f"{path}: cannot be written: {error}. Name a file that may be.") from error

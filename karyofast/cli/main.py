@@ -11,8 +11,8 @@ import typer
 
 from karyofast import __version__
 from karyofast.cli import classify, demo, detect, evaluate, info, run, segment, simulate, train
-from karyofast.cli.output import STOPPED
-from karyofast.errors import KaryofastError
+from karyofast.cli.output import STOPPED, USAGE
+from karyofast.errors import KaryofastError, OptionError
 
 # read when OpenCV is first imported, here and in worker processes: our errors say the same with the file's name
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -65,6 +65,8 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 usage, 3 done but some images failed."""
     try:
         app()
+    except OptionError as error:
+        _fail(str(error), USAGE)
     except KaryofastError as error:
         _fail(str(error))
     except KeyboardInterrupt:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import typer
 
 from karyofast.cli.output import SOME_FAILED, complain, each, make_folder, print_json
 from karyofast.errors import KaryofastError
 from karyofast.types import Metaphase, Region
+
+if TYPE_CHECKING:
+    from karyofast.run_folder import Task
 
 R = TypeVar("R", bound=Region)
 
@@ -64,17 +66,18 @@ def mark(job: Job, find: Callable[[Metaphase], Sequence[R]], describe: Callable[
     typer.Exit
         With `SOME_FAILED` when a picture could not be used; each is named on stderr.
     """
-    from karyofast import coco
+    from karyofast import coco, run_folder
     from karyofast.io import expand_inputs
 
-    paths = expand_inputs(job.inputs)
+    tasks = run_folder.tasks(expand_inputs(job.inputs), job.out, {})
     make_folder(job.out)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     report: list[dict[str, Any]] = []
-    for path, name in zip(each(paths, len(paths), job.noun, job.quiet), folder_names(paths), strict=True):
+    for task in each(tasks, len(tasks), job.noun, job.quiet):
+        path = task.path
         try:
-            metaphase, regions = _one(job, path, name, find)
+            metaphase, regions = _one(job, task, find)
         except Exception as error:  # as in karyofast.batch: what no one foresaw in one picture must not stop the others
             _log.debug("%s: failed", path, exc_info=True)
             report.append({"image": str(path), job.noun: None, "flags": [], "error": _reason(error)})
@@ -91,36 +94,14 @@ def mark(job: Job, find: Callable[[Metaphase], Sequence[R]], describe: Callable[
     _print(job, report)
 
 
-def folder_names(paths: Sequence[Path]) -> list[str]:
-    """One folder a picture: its stem, with a number behind it where an earlier picture has the same.
-
-    Examples
-    --------
-    >>> folder_names([Path("a/one.png"), Path("b/one.png"), Path("two.png")])
-    ['one', 'one-2', 'two']
-    """
-    taken: set[str] = set()
-    times: Counter[str] = Counter()
-    names = []
-    for path in paths:
-        name = path.stem
-        while name in taken or not times[path.stem]:
-            times[path.stem] += 1
-            name = path.stem if times[path.stem] == 1 else f"{path.stem}-{times[path.stem]}"
-        taken.add(name)
-        names.append(name)
-    return names
-
-
-def _one(job: Job, path: Path, name: str, find: Callable[[Metaphase], Sequence[R]]) -> tuple[Metaphase, Sequence[R]]:
+def _one(job: Job, task: Task, find: Callable[[Metaphase], Sequence[R]]) -> tuple[Metaphase, Sequence[R]]:
     from karyofast.io import read_metaphase, write_png
     from karyofast.view_regions import outlines
 
-    metaphase = read_metaphase(path, job.polarity)
+    metaphase = read_metaphase(task.path, job.polarity)
     regions = find(metaphase)
-    folder = job.out / name
-    folder.mkdir(exist_ok=True)
-    write_png(folder / job.picture, outlines(metaphase, regions))
+    task.folder.mkdir(exist_ok=True)
+    write_png(task.folder / job.picture, outlines(metaphase, regions))
     return metaphase, regions
 
 

@@ -13,6 +13,9 @@ import typer
 
 T = TypeVar("T")
 
+USAGE = 2
+"""Exit code of a call or a file of settings that must be changed; nothing was done."""
+
 SOME_FAILED = 3
 """Exit code of a run that went to its end although some inputs could not be used."""
 
@@ -68,12 +71,12 @@ def make_folder(path: Path) -> None:
 
     Raises
     ------
-    OptionError
+    OutputError
         It cannot be made.
     """
-    from karyofast.errors import OptionError
+    from karyofast.errors import OutputError
 
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(f"{path}: cannot be made: {error}. Name a folder that may be written to.") from error
+        raise OutputError(f"{path}: cannot be made: {error}. Name a folder that may be written to.") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from karyofast.errors import ModelError
+from karyofast.files import write_whole
 
 MANIFEST = "model.toml"
 CARD = "README.md"
@@ -106,4 +107,4 @@ def write_manifest(folder: Path, name: str, kind: str, weights: Path, values: di
     import tomli_w
 
     head = {"name": name, "kind": kind, "weights": weights.name, "sha256": hash_of(weights)}
-    (folder / MANIFEST).write_text(tomli_w.dumps({**head, **values}), encoding="utf-8")
+    write_whole(folder / MANIFEST, tomli_w.dumps({**head, **values}))
