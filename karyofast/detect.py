@@ -28,6 +28,8 @@ HOLES = 6
 """Holes that a cluster may enclose; more are a net of grain or a speckled nucleus."""
 NUCLEUS = (1.6, 2.0, 0.6)
 """Ellipse vote: a disk inside of at least this many W, axes of at most this ratio, this share of rim votes."""
+SMALL_NUCLEUS = (10.0, 0.85)
+"""Area in W^2 below which that share of the votes must be this high: a folded chromosome is a blob, no ellipse."""
 DEBRIS = (1.3, 1.12, 0.75)
 """Ellipse vote: area in W^2 at most, ratio of the axes at most, share of the rim votes at least: round debris."""
 RIM_BIN = 0.12
@@ -42,6 +44,8 @@ SPECK = "speck"
 """Reason for leaving out what is smaller than any chromosome: there may be hundreds, so they are not put down."""
 LINK = (3.0, 1.6)
 """One cell: a gap of at most 3 W and heights within this factor link two candidates."""
+FEWEST = 2
+"""Whole candidates of a group that the picture's rim cuts, from which they are another cell's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +197,8 @@ def _outline_fault(mask: NDArray[np.bool_], area: float, width: float) -> str:
     """What the width inside and the ellipse vote have against a region of `area` W^2, "" where nothing."""
     disk = _inscribed(mask) / width
     aspect, votes = ellipse_vote(mask)
-    if disk >= NUCLEUS[0] and aspect <= NUCLEUS[1] and votes >= NUCLEUS[2]:
+    share = SMALL_NUCLEUS[1] if area < SMALL_NUCLEUS[0] else NUCLEUS[2]
+    if disk >= NUCLEUS[0] and aspect <= NUCLEUS[1] and votes >= share:
         return "nucleus"
     if area <= DEBRIS[0] and aspect <= DEBRIS[1] and votes >= DEBRIS[2]:
         return "round debris"
@@ -267,7 +272,10 @@ def _intensity_faults(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.s
 
 
 def _strangers(found: _Found) -> NDArray[np.bool_]:
-    """Candidates of another cell: in a group that is not linked to the main one and is cut by the picture's rim."""
+    """Candidates of another cell: in a group that is not linked to the main one and is cut by the picture's rim.
+
+    One chromosome that lies apart beside a cut scrap is no cell: it stays.
+    """
     tree, regions, height = found.measured.tree, found.regions, found.height
     count = len(regions)
     if count < 2:
@@ -282,7 +290,8 @@ def _strangers(found: _Found) -> NDArray[np.bool_]:
     cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
     rimmed = np.bincount(group[cut], minlength=groups) > 0
     rimmed[main] = False
-    return np.asarray(rimmed[group])
+    whole = np.bincount(group[~cut], minlength=groups)
+    return np.asarray(rimmed[group] & (cut | (whole[group] >= FEWEST)))
 
 
 def _neighbours(

@@ -19,7 +19,7 @@ from karyofast.second_look import look
 from karyofast.second_look_moves import Piece, strangeness
 from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
-from karyofast.sizes import surprise, typical_area
+from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
 from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase
 
@@ -74,7 +74,8 @@ def karyotype(
     clock = _Clock()
     candidates: list[Candidate] = []
     dropped: list[Dropped] = []
-    if chromosomes is None and "blank" not in metaphase.flags:
+    given = chromosomes is not None
+    if not given and "blank" not in metaphase.flags:
         candidates, dropped = examine(metaphase, options.detect)
     clock.mark("detect")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
@@ -85,8 +86,11 @@ def karyotype(
         clock.mark("segment")
         pieces = _Reader(metaphase, options, models, clock)(chromosomes)
     dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
-    areas = [piece.chromosome.area for piece in pieces]
-    sizes = surprise(areas, typical_area(areas, [piece.label.probabilities for piece in pieces]))
+    typical = _typical(pieces)
+    if not given:
+        pieces, scraps = _without_scraps(pieces, typical)
+        dropped += scraps
+    sizes = surprise([piece.chromosome.area for piece in pieces], typical)
     arrangement = arrange([piece.label for piece in pieces], options.arrange, sizes)
     clock.mark("arrange")
     flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
@@ -101,6 +105,19 @@ def karyotype(
         clock.seconds,
         tuple(dropped),
     )
+
+
+def _typical(pieces: Sequence[Piece]) -> float | None:
+    """Area of a chromosome of relative area 1, see `karyofast.sizes.typical_area`."""
+    return typical_area([one.chromosome.area for one in pieces], [one.label.probabilities for one in pieces])
+
+
+def _without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list[Piece], list[Dropped]]:
+    """The pieces that are large enough for a chromosome, and the others, for a reviewer to see."""
+    least = SCRAP * (typical or 0.0)
+    small = [one.chromosome for one in pieces if one.chromosome.area < least]
+    scraps = [Dropped(one.box, one.mask, "segment", "smaller than any chromosome") for one in small]
+    return [one for one in pieces if one.chromosome.area >= least], scraps
 
 
 def _look_twice(
@@ -146,10 +163,9 @@ class _Reader:
         batch = self._options.classify.batch
         labels = classify(straightened, self._models.classifier, self._scale, batch, both_ends=first)
         self._clock.mark("classify")
-        areas = [one.area for one in new]
         if first:
-            self._typical = typical_area(areas, [label.probabilities for label in labels])
-        sizes = surprise(areas, self._typical)
+            self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
+        sizes = surprise([one.area for one in new], self._typical)
         for one, crop, label, size in zip(new, straightened, labels, sizes, strict=True):
             self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop), size)
         if not first:

@@ -33,6 +33,9 @@ TAIL = 5.0
 CUT = 0.08
 """Standard deviation of the logarithm that separation adds: a cut or a rim a pixel off changes a mask by that much."""
 
+SCRAP = 0.19
+"""Relative area below which a piece is no chromosome: three deviations under a 21, the smallest."""
+
 SURE = 0.9
 """Probability of a class from which a chromosome tells how large the cell's chromosomes are."""
 
