@@ -21,6 +21,8 @@ from karyofast.types import CLASSES, Box, Region, read_only
 
 STEP = 0.5
 """px between two points of an axis; half a pixel, so that nearest points leave no steps in the bands"""
+_CONTRACTION = 0.91
+"""Long chromosomes contract more: length grows with this power of the ideogram's (pki3, training cases)."""
 _LONGEST_P = 0.495
 """p arms are the shorter ones by definition; homologues of 1, 3, 19 and 20 vary up to this"""
 
@@ -66,12 +68,13 @@ class Look:
 
 
 LOOKS: dict[str, Look] = {
-    # Lengths, widths and contrasts were read off unlabelled G-band and off DAPI pictures by eye; which blocks
-    # of heterochromatin are pale or bright is textbook (9qh pale in G bands, distal Yq brilliant with
+    # Giemsa: lengths, width, contrast along the axis and the dip between the chromatids are those of straightened
+    # chromosomes of training cases of pki3, by their means over cells. The others were read off DAPI pictures by eye.
+    # Which blocks of heterochromatin are pale or bright is textbook (9qh pale in G bands, distal Yq brilliant with
     # quinacrine, 1qh, 9qh, 16qh, 15p and Yqh bright with DAPI).
     "giemsa": Look(
-        125.0, 16.5, 0.42, 0.54, 0.68, 0.84, 1.0, 0.74, 0.80, 0.30, 0.55,
-        {"9": 0.46, "Y": 0.85}, gap=0.50, waist=0.76, ends=0.03, optics=1.0,
+        118.0, 16.5, 0.38, 0.49, 0.65, 0.83, 1.0, 0.64, 0.78, 0.26, 0.50,
+        {"9": 0.42, "Y": 0.85}, gap=1.04, waist=0.62, ends=0.03, optics=1.0,
     ),
     "quinacrine": Look(
         115.0, 15.0, 0.42, 0.52, 0.66, 0.82, 1.0, 0.55, 0.55, 0.20, 0.60,
@@ -179,7 +182,8 @@ def simulate_chromosome(
     ideogram = ideogram or load_ideogram()
     bands = ideogram[name]
     direction = float(rng.uniform(0.0, 360.0)) if heading is None else heading
-    length = look.length * bands.length / ideogram["1"].length * float(np.exp(rng.normal(0.0, 0.05 * variation)))
+    relative = (bands.length / ideogram["1"].length) ** _CONTRACTION
+    length = look.length * relative * float(np.exp(rng.normal(0.0, 0.05 * variation)))
     samples = max(round(length / STEP), 8) + 1
     index = min(bands.centromere_index * float(np.exp(rng.normal(0.0, 0.03 * variation))), _LONGEST_P)
     centromere = round(index * (samples - 1))

@@ -127,12 +127,12 @@ def test_the_p_arm_points_along_its_heading(heading):
     assert np.allclose(up_right / np.linalg.norm(up_right), expected, atol=1e-3)
 
 
-def test_lengths_follow_the_ideogram():
+def test_lengths_follow_the_ideogram_the_long_ones_contracted_more():
     ideogram = load_ideogram(550)
     for name in CLASSES:
         drawn = simulate_chromosome(np.random.default_rng(0), name, variation=0.0, bend=0.0)
         length = 0.5 * (len(drawn.axis) - 1)
-        assert length == pytest.approx(125.0 * ideogram[name].length / 15100, abs=0.5)
+        assert length == pytest.approx(118.0 * (ideogram[name].length / 15100) ** 0.91, abs=0.5)
         assert drawn.centromere / (len(drawn.axis) - 1) == pytest.approx(ideogram[name].centromere_index, abs=0.03)
 
 
@@ -212,7 +212,8 @@ def test_the_masks_together_are_all_that_was_drawn():
     covered = owners(simulated) > 0
     rim = cv2.dilate(covered.astype(np.uint8), np.ones((3, 3))) > 0
     assert not np.any(stained & ~rim)
-    assert np.count_nonzero(covered & ~stained) < 0.02 * np.count_nonzero(covered)
+    # the silhouette holds the thin gap between the chromatids too
+    assert np.count_nonzero(covered & ~stained) < 0.03 * np.count_nonzero(covered)
 
 
 @pytest.mark.parametrize(("touching", "crossing"), [(0, 0), (3, 0), (0, 4), (6, 5)])
