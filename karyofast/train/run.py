@@ -275,12 +275,16 @@ def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, sc
         if options.everything
         else ("Cases are split by the hash of their name; the figures are of cases that training never saw.")
     )
+    started = ""
+    if options.start:
+        frozen = f", the first {options.frozen} convolutions left as they were" if options.frozen else ""
+        started = f"\nStarted from the weights of {Path(options.start).name}{frozen}."
     return f"""# {name}
 
 VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction
 of the p arm from one straightened chromosome of {options.rows} x {options.columns} px. ONNX, weights stored as fp16.
 
-**Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}. {seen}
+**Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}. {seen}{started}
 
 | test cases: {score.cells} cells, {score.crops} chromosomes in random turns | share right |
 |---|---|
