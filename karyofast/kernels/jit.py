@@ -13,37 +13,6 @@ from numpy.typing import NDArray
 
 
 @numba.njit(nogil=True, cache=True)
-def relevance(
-    points: NDArray[np.float64],
-    gradients: NDArray[np.float64],
-    seeds: NDArray[np.float64],
-    weight: float,
-    best: NDArray[np.int64],
-    value: NDArray[np.float64],
-) -> None:
-    """Most relevant seed of each edge pixel into `best`, `value` (paper section 4, eq. 6).
-
-    Preconditions: finite (n, 2), (n, 2), (m, 2); `best`, `value` (n,). O(n m). Operations in the order of
-    the reference, so that equal relevances are equal in both.
-    """
-    for index in range(len(points)):
-        length = np.sqrt(gradients[index, 0] ** 2 + gradients[index, 1] ** 2)
-        best[index] = -1
-        value[index] = 0.0
-        for seed in range(len(seeds)):
-            down = seeds[seed, 0] - points[index, 0]
-            across = seeds[seed, 1] - points[index, 1]
-            distance = np.sqrt(down**2 + across**2)
-            div = 0.0
-            if length * distance > 0:
-                div = (gradients[index, 0] * down + gradients[index, 1] * across) / (length * distance)
-            found = (1.0 - weight) / (1.0 + distance) + weight * (div + 1.0) / 2.0
-            if best[index] < 0 or found > value[index]:
-                best[index] = seed
-                value[index] = found
-
-
-@numba.njit(nogil=True, cache=True)
 def ridge(left: NDArray[np.bool_], height: NDArray[np.float64], least: float) -> None:
     """Take pixels of `left` away by rising `height` while the shape stays as it was (paper section 4).
 

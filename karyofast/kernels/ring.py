@@ -14,7 +14,7 @@ from karyofast.kernels import reference
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 
 try:
-    from karyofast.kernels import _distance
+    from karyofast.kernels import _distance, _relevance
 except ImportError as error:
     _missing: ImportError | None = error
 else:
@@ -141,13 +141,13 @@ def relevance(
     centres = _pairs(seeds, "seeds")
     if len(where) != len(towards):
         raise ValueError(f"`gradients` must have one row a point. Got: {len(towards)} for {len(where)} points.")
-    if not use_fast(impl, "relevance"):
+    if not use_fast(impl, "relevance", _missing):
         return reference.relevance(where, towards, centres, float(weight))
-    from karyofast.kernels import jit
-
-    best = np.empty(len(where), dtype=np.int64)
-    value = np.empty(len(where), dtype=np.float64)
-    jit.relevance(where, towards, centres, float(weight), best, value)
+    best, value = np.full(len(where), -1, dtype=np.int64), np.zeros(len(where), dtype=np.float64)
+    if len(where) and len(centres):
+        reach = max(float(np.abs(where).max()), float(np.abs(centres).max()))
+        path = cpu_path(impl, "relevance")
+        _relevance.relevance(where, towards, centres, float(weight), reach, best, value, path)
     return best, value
 
 
