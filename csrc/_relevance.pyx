@@ -7,6 +7,8 @@ from libc.stdint cimport int64_t
 
 
 cdef extern from "relevance_core.h":
+    enum:
+        KF_SCRATCH
     ctypedef struct kf_cluster:
         const double *point
         const double *gradient
@@ -25,7 +27,7 @@ def relevance(const double[:, ::1] points, const double[:, ::1] gradients, const
     `reach` the largest size of a coordinate; `path` there on this processor. Algorithm: relevance_core.c.
     """
     cdef kf_cluster cluster
-    cdef float[::1] scratch = np.empty(2 * seeds.shape[0], dtype=np.float32)
+    cdef float[::1] scratch = np.empty(KF_SCRATCH * seeds.shape[0], dtype=np.float32)
     cluster.point = &points[0, 0]
     cluster.gradient = &gradients[0, 0]
     cluster.seed = &seeds[0, 0]

@@ -1,11 +1,12 @@
 /* Relevance of seeds to edge pixels: single precision, many pixels at a time, finds the best seed and how far ahead it is;
  * double precision gives its value, and decides alone wherever single precision cannot.
  *
- * The single-precision value of a pair is off by at most `margin` once the seed is a pixel away or more: coordinates are
- * rounded to reach * 2^-24, and relevance changes by less than (1 - l) + l / (2 distance) a pixel; the arithmetic itself
- * adds a few 2^-24. So a lead of twice that is a lead, and the result is that of the plain loop, ties (the first seed)
- * included. Closer pairs and smaller leads go to the plain loop: some percent of the pixels.
- * Time O(points * seeds), memory 8 bytes a seed. */
+ * The single-precision value of a pair is off by at most half of `margin` once the seed is a pixel away or more:
+ * coordinates are rounded to reach * 2^-24, and relevance changes by less than (1 - l) + l / (2 distance) a pixel; the
+ * arithmetic itself adds a few 2^-24. So a lead of `margin` is a lead. Otherwise all seeds within `margin` of the best
+ * and all closer than a pixel are compared in double precision, in order: the result is that of the plain loop, ties
+ * (the first seed) included.
+ * Time O(points * seeds), memory 136 bytes a seed. */
 #include "relevance_core.h"
 
 #include <math.h>
@@ -13,6 +14,7 @@
 #include "cpu.h"
 
 enum { KF_POINTS = 32 }; /* edge pixels at a time */
+enum { KF_CLOSE = -1 };  /* stands for the value of a seed less than a pixel away */
 
 /* What single precision says of a block of pixels. */
 typedef struct {
@@ -56,11 +58,14 @@ static double kf_length(const kf_cluster *cluster, int64_t point) {
     return sqrt(down * down + across * across);
 }
 
-static void kf_plain(const kf_cluster *cluster, int64_t point, int64_t *best, double *value) {
+/* The best of the seeds that may be it, by their single-precision values values[KF_POINTS * seed]. */
+static void kf_decide(const kf_cluster *cluster, int64_t point, const float *values, float least, int64_t *best,
+                      double *value) {
     const double length = kf_length(cluster, point);
-    *best = 0;
-    *value = kf_value(cluster, point, length, 0);
-    for (int64_t seed = 1; seed < cluster->seeds; seed++) {
+    *value = -1.0;
+    for (int64_t seed = 0; seed < cluster->seeds; seed++) {
+        const float rough = values[KF_POINTS * seed];
+        if (rough < least && rough > KF_CLOSE) continue;
         const double found = kf_value(cluster, point, length, seed);
         if (found > *value) *value = found, *best = seed;
     }
@@ -74,13 +79,14 @@ static void kf_load(const kf_cluster *cluster, int64_t first, int64_t count, kf_
         block->col[i] = (float)cluster->point[2 * point + 1];
         block->down[i] = (float)(cluster->gradient[2 * point] * scale);
         block->across[i] = (float)(cluster->gradient[2 * point + 1] * scale);
-        block->best[i] = block->next[i] = -1.0f;
+        block->best[i] = block->next[i] = KF_CLOSE;
         block->near[i] = INFINITY;
         block->at[i] = 0;
     }
 }
 
-typedef void kf_scan_t(kf_points *block, const float *rows, const float *cols, int32_t seeds, float weight);
+typedef void kf_scan_t(kf_points *block, const float *rows, const float *cols, int32_t seeds, float weight,
+                       float *values);
 
 void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64_t *best, double *value, int path) {
     kf_scan_t *scan = kf_scan_portable;
@@ -90,7 +96,7 @@ void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64
 #else
     (void)path;
 #endif
-    float *rows = scratch, *cols = scratch + cluster->seeds;
+    float *rows = scratch, *cols = scratch + cluster->seeds, *values = cols + cluster->seeds;
     for (int64_t seed = 0; seed < cluster->seeds; seed++) {
         rows[seed] = (float)cluster->seed[2 * seed];
         cols[seed] = (float)cluster->seed[2 * seed + 1];
@@ -101,15 +107,15 @@ void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64
         const int64_t count = cluster->points - first < KF_POINTS ? cluster->points - first : KF_POINTS;
         kf_points block;
         kf_load(cluster, first, count, &block);
-        scan(&block, rows, cols, (int32_t)cluster->seeds, (float)cluster->weight);
+        scan(&block, rows, cols, (int32_t)cluster->seeds, (float)cluster->weight, values);
         for (int64_t i = 0; i < count; i++) {
             const int64_t point = first + i;
-            /* the comparison also fails where a value is not a number */
             if (block.near[i] >= 1.0f && (double)block.best[i] - (double)block.next[i] > margin) {
                 best[point] = block.at[i];
                 value[point] = kf_value(cluster, point, kf_length(cluster, point), block.at[i]);
             } else {
-                kf_plain(cluster, point, &best[point], &value[point]);
+                const float least = block.best[i] - (float)margin;
+                kf_decide(cluster, point, values + i, least, &best[point], &value[point]);
             }
         }
     }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+enum { KF_SCRATCH = 34 };
+
 /* Row, column pairs, finite. */
 typedef struct {
     const double *point, *gradient, *seed;
@@ -11,7 +13,7 @@ typedef struct {
     double weight; /* lambda, 0..1 */
 } kf_cluster;
 
-/* best, value: [points]. scratch: 2 floats a seed. reach: largest size of a coordinate. path: of cpu.h. */
+/* best, value: [points]. scratch: KF_SCRATCH floats a seed. reach: largest size of a coordinate. path: of cpu.h. */
 void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64_t *best, double *value, int path);
 
 #endif

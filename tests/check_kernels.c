@@ -161,7 +161,7 @@ static void check_relevance(int path) {
     enum { POINTS = 45, SEEDS = 7 };
     double point[2 * POINTS], gradient[2 * POINTS], seed[2 * SEEDS], value[POINTS];
     int64_t best[POINTS];
-    float scratch[2 * SEEDS];
+    float scratch[KF_SCRATCH * SEEDS];
     for (int i = 0; i < 2 * POINTS; i++) point[i] = draw(30), gradient[i] = (int)draw(5) - 2;
     for (int i = 0; i < 2 * SEEDS; i++) seed[i] = draw(30) + 0.5 * draw(2);
     const double weight = draw(11) / 10.0;

@@ -62,7 +62,9 @@ def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto", threads: int = 
     if given.ndim != 2:
         raise ValueError(f"`edges` must have two axes (height, width). Got: shape {given.shape}.")
     if given.shape[0] ** 2 + given.shape[1] ** 2 >= LONGEST2:
-        raise ValueError(f"`edges` must have a diagonal below {LONGEST2**0.5:.0f} px. Got: {given.shape}. Cut it into tiles.")
+        raise ValueError(
+            f"`edges` must have a diagonal below {LONGEST2**0.5:.0f} px. Got: {given.shape}. Cut it into tiles."
+        )
     if threads < 1:
         raise OptionError(f"`threads` must be at least 1. Got: {threads!r}.")
     if not use_fast(impl, "edge_distance", _missing):
