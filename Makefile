@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test lint bench train-classifier train-separator wheel picture scores clean
+.PHONY: demo test lint bench sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -15,15 +15,58 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+COMPILED := $(patsubst csrc/%.pyx,karyofast.kernels.%,$(wildcard csrc/*.pyx))
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml karyofast.kernels._tree
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml $(COMPILED)
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benches --benchmark-columns=median,iqr,ops --benchmark-group-by=group
+
+# The C cores under address and undefined-behaviour sanitizers, on every path that this processor has; then the tests of
+# the kernels on extension modules that are built the same way (in $(BUILD), so that the normal ones stay).
+BUILD := build
+CHECK := tests/check_kernels.c $(wildcard csrc/*_core.c)
+CHECK_FLAGS := -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -fno-trapping-math -Icsrc
+SANITIZE := -g -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: $(VENV)/.dev
+	mkdir -p $(BUILD)
+	$(CC) -O1 $(SANITIZE) $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_sanitized -lm
+	$(BUILD)/check_sanitized
+	rm -rf $(BUILD)/sanitized && mkdir -p $(BUILD)/sanitized && cp -r karyofast csrc tests setup.py pyproject.toml README.md LICENSE $(BUILD)/sanitized
+	cd $(BUILD)/sanitized && rm -f karyofast/kernels/*.so && \
+	    CFLAGS="-O1 $(SANITIZE)" ../../$(BIN)/python setup.py -q build_ext --inplace --force
+	# Python itself is not built so: its own blocks are not followed, and what it leaves at exit is no leak of ours
+	cd $(BUILD)/sanitized && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. ../../$(BIN)/python -m pytest tests/test_kernels.py
+
+# The cores for aarch64 (NEON by the compiler), run under emulation.
+ARM := aarch64-linux-gnu-gcc
+aarch64:
+	command -v $(ARM) >/dev/null && command -v qemu-aarch64-static >/dev/null || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static; }
+	mkdir -p $(BUILD)
+	$(ARM) -O3 -static $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_aarch64 -lm
+	qemu-aarch64-static $(BUILD)/check_aarch64
+
+# The kernels against their peers, which live in an environment of their own. README=README.md writes the table there.
+PEERS := .venv-peers
+bench-peers: $(PEERS)/.done
+	$(PEERS)/bin/python setup.py -q build_ext --inplace
+	PYTHONPATH=. $(PEERS)/bin/python benches/versus.py $(if $(README),--readme $(README))
+
+$(PEERS)/.done: benches/peers.txt constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt -r benches/peers.txt
+	touch $@
+
+# This tree against BASE, both built here and run in turn; fails where a kernel has lost a tenth.
+BASE ?= main
+bench-compare: $(VENV)/.dev
+	$(BIN)/python benches/compare.py --base $(BASE)
 
 # Both train on the CPU in an hour or two a run, and go on from their checkpoint when run again. The classifier is trained
 # twice: from nothing, and on from there with the lowest convolutions left alone, which takes two thirds of the time.
@@ -74,4 +117,4 @@ $(VENV)/.dev: $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info karyofast/kernels/*.so
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info karyofast/kernels/*.so

@@ -19,7 +19,9 @@ def extension(pyx: Path) -> Extension:
         include_dirs=["csrc", np.get_include()],
         depends=[str(path.relative_to(ROOT)) for path in sorted((ROOT / "csrc").glob("*.[hi]*"))],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["-O3"],
+        # fused products would make the paths of csrc/cpu.h differ in the last bit; nobody reads errno or float traps,
+        # and they keep square roots from being vectorised
+        extra_compile_args=["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"],
     )
 
 

@@ -103,9 +103,9 @@ def measure(flat: Flattened, connectivity: int, smallest: float) -> Measured:
     top = float(flat.height.max())
     scale = LEVELS / top if top > 0 else 1.0
     image = (LEVELS - np.rint(flat.height * scale)).astype(np.uint16)
-    tree = component_tree(image, connectivity)
+    tree = component_tree(image, connectivity, min_area=max(1, int(np.ceil(smallest))))
     sums = np.concatenate([[0], np.cumsum(_laplacian(image).ravel()[tree.order])])
-    index = np.flatnonzero(tree.area >= smallest)
+    index = np.arange(len(tree))
     start, area = tree.start[index], tree.area[index]
     height = (LEVELS - tree.grey_sum[index] / area) / scale
     level = (LEVELS - tree.level[index]) / scale

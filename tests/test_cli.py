@@ -262,7 +262,9 @@ def test_info_tells_what_is_there():
     assert said["libraries"]["opencv-python-headless"] != "not installed"
     assert said["cores"] >= 1
     assert said["processor"]
-    assert set(said["kernels"]) == {"component tree (compiled)", "measures (Numba)"}
+    names = ("component tree", "two-class variance", "distance transform", "relevance")
+    assert set(said["kernels"]) == {*(f"{name} (compiled)" for name in names), "ridge (Numba)"}
+    assert "portable" in said["kernels"]["relevance (compiled)"]
     assert [one["name"] for one in said["models"]] == [one.name for one in list_models()]
     text = call("info").stdout
     assert f"karyofast {__version__}" in text

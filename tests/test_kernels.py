@@ -3,11 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 from skimage.measure import euler_number, label, regionprops
+from skimage.morphology import max_tree
 
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.kernels import component_tree, two_class_variance
-from karyofast.kernels.dispatch import use_fast
+from karyofast.kernels import component_tree, edge_distance, relevance, two_class_variance
+from karyofast.kernels.dispatch import PATHS, cpu_path, cpu_paths, use_fast
 from karyofast.kernels.ops import OPERATIONS, tree_columns
 
 
@@ -40,15 +42,123 @@ class Drawn:
 def test_fast_agrees_with_its_reference(operation, data):
     arguments = operation.draw(Drawn(data.draw))
     expected = operation.columns(operation.function(**arguments, impl="reference"))
-    got = operation.columns(operation.function(**arguments, impl="fast"))
+    for impl in ("fast", *cpu_paths()):
+        agree(operation.columns(operation.function(**arguments, impl=impl)), expected, operation.rtol)
+
+
+def agree(got, expected, rtol):
     assert got.keys() == expected.keys()
     for name, column in expected.items():
         assert got[name].shape == column.shape, name
         assert got[name].dtype.kind == column.dtype.kind, name
         if column.dtype.kind == "f":
-            np.testing.assert_allclose(got[name], column, rtol=operation.rtol, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(got[name], column, rtol=rtol, atol=1e-9, err_msg=name)
         else:
             np.testing.assert_array_equal(got[name], column, err_msg=name)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_every_path_gives_the_same_bits(operation):
+    rng = np.random.default_rng(16)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(97, 211)), 3)
+    arguments = operation.scene(np.clip(smooth * 500 + 90, 0, 255).astype(np.uint8))
+    expected = operation.columns(operation.function(**arguments, impl="portable"))
+    for impl in cpu_paths():
+        got = operation.columns(operation.function(**arguments, impl=impl))
+        for name, column in expected.items():
+            np.testing.assert_array_equal(got[name], column, err_msg=f"{impl}: {name}")
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+@pytest.mark.parametrize("polarity", ["dark", "bright"])
+def test_regions_match_the_max_tree_of_scikit_image_node_by_node(connectivity, polarity):
+    rng = np.random.default_rng(8)
+    image = np.clip(ndimage.gaussian_filter(rng.normal(size=(131, 173)), 2) * 400 + 120, 0, 255).astype(np.uint8)
+    image = image if polarity == "dark" else 255 - image
+    parent, traverse = max_tree(255 - image, connectivity=1 if connectivity == 4 else 2)
+    parent, level = parent.ravel(), image.ravel()
+    row, column = np.divmod(np.arange(image.size), image.shape[1])
+    area = np.ones(image.size, dtype=int)
+    box = np.stack([row, column, row + 1, column + 1], axis=1)
+    for pixel in traverse[:0:-1]:
+        above = parent[pixel]
+        area[above] += area[pixel]
+        box[above, :2] = np.minimum(box[above, :2], box[pixel, :2])
+        box[above, 2:] = np.maximum(box[above, 2:], box[pixel, 2:])
+    own = np.where(level[parent] == level, parent, np.arange(image.size))  # the pixel that stands for each one's node
+    own[traverse[0]] = traverse[0]
+    tree = component_tree(image, connectivity)
+    region = np.empty(image.size, dtype=int)
+    for index in range(len(tree) - 1, -1, -1):  # from the largest, so that the smallest stays
+        region[tree.pixels(index)] = index
+    assert len(tree) == len(np.unique(own))
+    np.testing.assert_array_equal(tree.area[region], area[own])
+    np.testing.assert_array_equal(tree.level[region], level[own])
+    found = tree.box[region]
+    np.testing.assert_array_equal(np.hstack([found[:, :2], found[:, :2] + found[:, 2:]]), box[own])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 211), (211, 1), (97, 131), (64, 128)])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_distances_are_those_of_scipy(shape, threads):
+    edges = np.random.default_rng(4).random(shape) < 0.004
+    edges[shape[0] // 2, shape[1] // 3] = True
+    expected = ndimage.distance_transform_edt(~edges)
+    for impl in cpu_paths():
+        np.testing.assert_array_equal(edge_distance(edges, impl, threads), expected)
+
+
+def test_a_single_far_edge_is_found_across_the_picture():
+    edges = np.zeros((3, 1500), dtype=bool)
+    edges[2, 1499] = True
+    assert edge_distance(edges)[0, 0] == np.hypot(2, 1499)
+    with pytest.raises(ValueError, match="`edges` must have a diagonal"):
+        edge_distance(np.zeros((32768, 1), dtype=bool))
+    with pytest.raises(OptionError, match="`threads` must"):
+        edge_distance(edges, threads=0)
+
+
+def test_small_regions_are_left_out_and_their_pixels_stay_where_they_are():
+    image = np.random.default_rng(2).integers(0, 40, (31, 37)).astype(np.uint8)
+    whole, large = component_tree(image), component_tree(image, min_area=12)
+    kept = whole.area >= 12
+    for name in ("level", "area", "euler", "perimeter", "grey_sum2", "moments", "box"):
+        one, other = (
+            np.sort(column.reshape(len(column), -1), axis=0)
+            for column in (getattr(large, name), getattr(whole, name)[kept])
+        )
+        np.testing.assert_array_equal(one, other, err_msg=name)
+    with pytest.raises(OptionError, match="`min_area` must"):
+        component_tree(image, min_area=0)
+
+
+def test_all_16_bit_levels_at_once():
+    image = np.random.default_rng(9).permutation(65536).astype(np.uint16).reshape(256, 256)
+    tree = component_tree(image)
+    assert len(tree) == 65536
+    assert np.array_equal(np.sort(tree.level), np.arange(65536))
+    assert tree.area.max() == 65536
+
+
+def test_a_path_that_is_not_there_is_an_error():
+    there = cpu_paths()
+    assert there[0] == "portable"
+    assert cpu_path("fast", "relevance") == PATHS.index(there[-1])
+    for impl in set(PATHS) - set(there):
+        with pytest.raises(NotBuiltError, match=impl):
+            cpu_path(impl, "relevance")
+
+
+def test_relevance_decides_near_ties_as_double_precision_does():
+    rng = np.random.default_rng(12)
+    points = rng.integers(0, 4000, (500, 2)).astype(float)
+    gradients = rng.normal(size=(500, 2))
+    seeds = np.repeat(points[:20] + rng.uniform(-2, 2, (20, 2)), 2, axis=0)  # each one twice: ties everywhere
+    seeds[1::2] += rng.choice([0.0, 1e-9, 1e-5], (20, 1))
+    best, value = relevance(points, gradients, seeds)
+    expected, most = relevance(points, gradients, seeds, impl="reference")
+    np.testing.assert_array_equal(best, expected)
+    np.testing.assert_allclose(value, most, rtol=1e-12)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from karyofast.cli.options import Json
 from karyofast.cli.output import print_json
 
 NOT_THERE = "not installed"
+
+COMPILED = {
+    "component tree": "_tree",
+    "two-class variance": "_variance",
+    "distance transform": "_distance",
+    "relevance": "_relevance",
+}
+"""Compiled kernels and their modules."""
 
 
 def info(as_json: Json = False) -> None:
@@ -95,18 +104,21 @@ def _processor() -> str:
 
 
 def _kernels() -> dict[str, str]:
-    """Whether the fast side of each kernel can run here."""
+    """Whether the fast side of each kernel can run here, and with which instructions."""
+    from karyofast.kernels.dispatch import cpu_paths
+
     states = {}
-    try:
-        from karyofast.kernels import _tree  # noqa: F401 (whether it is there is the question)
-    except ImportError as error:
-        states["component tree (compiled)"] = f"not built ({error}); the slow reference runs"
-    else:
-        states["component tree (compiled)"] = "built"
+    for name, module in COMPILED.items():
+        try:
+            import_module(f"karyofast.kernels.{module}")
+        except ImportError as error:
+            states[f"{name} (compiled)"] = f"not built ({error}); the slow reference runs"
+        else:
+            states[f"{name} (compiled)"] = f"built, runs its {cpu_paths()[-1]} path of {', '.join(cpu_paths())}"
     try:
         import numba  # noqa: F401
     except ImportError as error:
-        states["measures (Numba)"] = f"not there ({error}); the slow reference runs"
+        states["ridge (Numba)"] = f"not there ({error}); the slow reference runs"
     else:
-        states["measures (Numba)"] = "compiled when first used, then kept"
+        states["ridge (Numba)"] = "compiled when first used, then kept"
     return states

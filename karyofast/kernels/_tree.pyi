@@ -2,5 +2,5 @@ import numpy as np
 from numpy.typing import NDArray
 
 def component_tree(
-    image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
+    image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int, min_area: int, path: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...

@@ -7,8 +7,15 @@ from typing import Literal, get_args
 
 from karyofast.errors import NotBuiltError, OptionError
 
-Impl = Literal["auto", "reference", "fast"]
-"""``auto``: fast where it is built; ``reference``: the NumPy definition; ``fast``: compiled, or an error."""
+Impl = Literal["auto", "reference", "fast", "portable", "avx2", "avx512"]
+"""``auto``: fast where it is built; ``reference``: the NumPy definition; ``fast``: compiled, or an error.
+
+A compiled kernel takes the widest vectors that the processor has. ``portable``, ``avx2`` and ``avx512`` name the path
+instead, or are an error where the processor lacks it; what has one path only (Numba) runs that.
+"""
+
+PATHS = ("portable", "avx2", "avx512")
+"""Compiled paths, from the narrowest; their places are the numbers in csrc/cpu.h."""
 
 
 def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> bool:
@@ -17,9 +24,9 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
     Raises
     ------
     OptionError
-        `impl` is none of the three.
+        `impl` is not one of `Impl`.
     NotBuiltError
-        `impl` is "fast" and the fast side is not built.
+        `impl` is neither "auto" nor "reference" and the fast side is not built.
 
     Warns
     -----
@@ -37,7 +44,7 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
         return False
     if missing is None:
         return True
-    if impl == "fast":
+    if impl != "auto":
         raise NotBuiltError(
             f"The compiled kernel of {operation} is not here ({missing}). "
             "Build it with `pip install -e .`, or pass impl='reference'."
@@ -48,3 +55,36 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
         stacklevel=3,
     )
     return False
+
+
+def cpu_paths() -> tuple[str, ...]:
+    """Paths of the compiled kernels that this processor can run, the widest last; empty where none is built.
+
+    Examples
+    --------
+    >>> cpu_paths()[0]
+    'portable'
+    """
+    try:
+        from karyofast.kernels import _cpu
+    except ImportError:
+        return ()
+    return tuple(path for number, path in enumerate(PATHS) if _cpu.path_there(number))
+
+
+def cpu_path(impl: Impl, operation: str) -> int:
+    """Number of the path that a compiled kernel takes under `impl`.
+
+    Raises
+    ------
+    NotBuiltError
+        `impl` names a path that this processor or this build does not have.
+    """
+    there = cpu_paths()
+    if impl in PATHS:
+        if impl not in there:
+            raise NotBuiltError(
+                f"{operation} cannot run its {impl} path: this processor or build has {there}. Pass impl='fast'."
+            )
+        return PATHS.index(impl)
+    return PATHS.index(there[-1])

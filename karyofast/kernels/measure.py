@@ -1,4 +1,4 @@
-"""Measures of candidates and clusters: wrappers that validate and allocate for the Numba kernels."""
+"""Measures of candidates and clusters: wrapper that validates and allocates for csrc/variance_core.c."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from karyofast.kernels import reference
-from karyofast.kernels.dispatch import Impl, use_fast
+from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+
+try:
+    from karyofast.kernels import _variance
+except ImportError as error:
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+CHAIN_CELL = 8
+"""Side of a cell, px: the centres of nested boxes move by less, those of neighbouring chromosomes lie further apart."""
 
 
 def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto") -> NDArray[np.float64]:
@@ -28,7 +38,7 @@ def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = 
         Grey levels.
     boxes : int (n, 4)
         Top, left, height, width of each box, px; inside the image, at least one pixel each.
-    impl : {"auto", "reference", "fast"}
+    impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
     Returns
@@ -56,13 +66,20 @@ def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = 
     if image.ndim != 2:
         raise ValueError(f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel.")
     checked = _checked_boxes(boxes, image.shape[0], image.shape[1])
-    if not use_fast(impl, "two_class_variance"):
+    if not use_fast(impl, "two_class_variance", _missing):
         return reference.two_class_variance(image, checked)
-    from karyofast.kernels import jit
-
     out = np.empty(len(checked), dtype=np.float64)
-    jit.two_class_variance(image, checked, out)
+    path = cpu_path(impl, "two_class_variance")
+    _variance.two_class_variance(np.ascontiguousarray(image), checked, _chains(checked), out, path)
     return out
+
+
+def _chains(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An order that brings nested boxes next to one another: by the cell that the centre is in, then by size."""
+    middle = (2 * boxes[:, :2] + boxes[:, 2:]) // (2 * CHAIN_CELL)
+    size = np.minimum(boxes[:, 2] + boxes[:, 3], 2**20 - 1)
+    key = (np.minimum(middle[:, 0], 2**21) << 42) | (np.minimum(middle[:, 1], 2**21) << 20) | size
+    return np.argsort(key, kind="stable").astype(np.int64, copy=False)
 
 
 def _checked_boxes(boxes: ArrayLike, height: int, width: int) -> NDArray[np.int64]:

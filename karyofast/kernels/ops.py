@@ -87,6 +87,7 @@ def _draw_tree(source: Source) -> Arguments:
         "image": source.array(shape, dtype, low, high),
         "connectivity": source.choice((4, 8)),
         "max_level": source.choice((None, -1, low, (low + high) // 2, high)),
+        "min_area": source.choice((1, 1, 2, 5, 81)),
     }
 
 

@@ -16,13 +16,17 @@ from scipy import ndimage
 from karyofast.kernels.regions import RegionTree
 
 
-def component_tree(image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int) -> RegionTree:
+def component_tree(
+    image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int, min_area: int = 1
+) -> RegionTree:
     """Threshold at every level, label, keep the components that the level has changed.
 
     A component of ``image <= t`` with a pixel at t is a region of level t (without one it stood at a lower
     level already). Complexity O(levels * pixels). Paper section 3, eq. 1 and 2.
     """
     masks, levels = _regions(image, connectivity, max_level)
+    large = [index for index, mask in enumerate(masks) if mask.sum() >= min_area]
+    masks, levels = [masks[index] for index in large], [levels[index] for index in large]
     parents = _parents(masks, image.shape)
     numbers, starts, order = _post_order(masks, parents, image.shape)
     number_of = {old: new for new, old in enumerate(numbers)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -9,18 +11,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from karyofast.errors import OptionError
 from karyofast.kernels import reference
-from karyofast.kernels.dispatch import Impl, use_fast
+from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+
+try:
+    from karyofast.kernels import _distance, _relevance
+except ImportError as error:
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+LONGEST2 = 2**30
+"""Squared distances are below it, px^2: they are added in 31 bits."""
 
 
-def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto") -> NDArray[np.float64]:
+def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto", threads: int = 1) -> NDArray[np.float64]:
     """Ring radius of each pixel: exact Euclidean distance to its nearest edge pixel (paper eq. 5).
 
     Parameters
     ----------
     edges : bool (height, width)
         Where the edge pixels are; may be empty.
-    impl : {"auto", "reference", "fast"}
+    impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
+    threads : int
+        Threads that share the rows and columns; worth it from about a million pixels.
 
     Returns
     -------
@@ -32,7 +46,9 @@ def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto") -> NDArray[np.f
     TypeError
         `edges` is not bool.
     ValueError
-        `edges` has not two axes.
+        `edges` has not two axes or is too large, or `threads` is less than 1.
+    NotBuiltError
+        `impl` is "fast" and the compiled kernel is not there.
 
     Examples
     --------
@@ -45,13 +61,33 @@ def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto") -> NDArray[np.f
         raise TypeError(f"`edges` must be bool. Got: {given.dtype}. Compare it with a level first.")
     if given.ndim != 2:
         raise ValueError(f"`edges` must have two axes (height, width). Got: shape {given.shape}.")
-    if not use_fast(impl, "edge_distance"):
+    if given.shape[0] ** 2 + given.shape[1] ** 2 >= LONGEST2:
+        raise ValueError(
+            f"`edges` must have a diagonal below {LONGEST2**0.5:.0f} px. Got: {given.shape}. Cut it into tiles."
+        )
+    if threads < 1:
+        raise OptionError(f"`threads` must be at least 1. Got: {threads!r}.")
+    if not use_fast(impl, "edge_distance", _missing):
         return reference.edge_distance(given)
-    from karyofast.kernels import jit
-
+    path = cpu_path(impl, "edge_distance")
+    flat = np.ascontiguousarray(given).view(np.uint8)
     out = np.empty(given.shape, dtype=np.float64)
-    jit.edge_distance(np.ascontiguousarray(given), out)
+    if given.size:
+        depth = np.empty(given.shape, dtype=np.uint16)
+        _in_bands(lambda begin, end: _distance.columns(flat, begin, end, depth, path), given.shape[1], threads)
+        _in_bands(lambda begin, end: _distance.rows(depth, begin, end, out, path), given.shape[0], threads)
     return out
+
+
+def _in_bands(work: Callable[[int, int], None], count: int, threads: int) -> None:
+    """Run `work` on equal bands of 0..count, one a thread, the last in this one."""
+    limits = [count * band // threads for band in range(threads + 1)]
+    others = [Thread(target=work, args=(limits[band], limits[band + 1])) for band in range(threads - 1)]
+    for other in others:
+        other.start()
+    work(limits[-2], limits[-1])
+    for other in others:
+        other.join()
 
 
 def relevance(
@@ -77,7 +113,7 @@ def relevance(
         Row, column of the seeds.
     weight : float
         Lambda of eq. 6, 0..1.
-    impl : {"auto", "reference", "fast"}
+    impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
     Returns
@@ -107,13 +143,13 @@ def relevance(
     centres = _pairs(seeds, "seeds")
     if len(where) != len(towards):
         raise ValueError(f"`gradients` must have one row a point. Got: {len(towards)} for {len(where)} points.")
-    if not use_fast(impl, "relevance"):
+    if not use_fast(impl, "relevance", _missing):
         return reference.relevance(where, towards, centres, float(weight))
-    from karyofast.kernels import jit
-
-    best = np.empty(len(where), dtype=np.int64)
-    value = np.empty(len(where), dtype=np.float64)
-    jit.relevance(where, towards, centres, float(weight), best, value)
+    best, value = np.full(len(where), -1, dtype=np.int64), np.zeros(len(where), dtype=np.float64)
+    if len(where) and len(centres):
+        reach = max(float(np.abs(where).max()), float(np.abs(centres).max()))
+        path = cpu_path(impl, "relevance")
+        _relevance.relevance(where, towards, centres, float(weight), reach, best, value, path)
     return best, value
 
 
@@ -134,7 +170,7 @@ def ridge(
         Ring radius, px.
     least : float
         Ring radius from which an end of the ridge stays, px.
-    impl : {"auto", "reference", "fast"}
+    impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
     Returns

@@ -1,4 +1,4 @@
-"""Component tree of an image: wrapper of the flood in csrc/tree_core.c."""
+"""Component tree of an image: wrapper of csrc/tree_core.c."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from karyofast.errors import OptionError
 from karyofast.kernels import reference
-from karyofast.kernels.dispatch import Impl, use_fast
+from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 from karyofast.kernels.regions import RegionTree
 
 try:
@@ -27,6 +27,7 @@ def component_tree(
     image: NDArray[np.uint8] | NDArray[np.uint16],
     connectivity: int = 8,
     max_level: int | None = None,
+    min_area: int = 1,
     impl: Impl = "auto",
 ) -> RegionTree:
     """Every extremal region of `image` (paper section 3, eq. 1 and 2) with its attributes.
@@ -41,7 +42,10 @@ def component_tree(
         Adjacency of the pixels of a region.
     max_level : int, optional
         Bound: only regions at or below this level are built, which costs only their pixels. Default: all.
-    impl : {"auto", "reference", "fast"}
+    min_area : int
+        Smaller regions are left out, px; their pixels stay those of the regions that hold them. Costs nothing, and
+        saves the writing of what is not looked at.
+    impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
     Returns
@@ -54,7 +58,7 @@ def component_tree(
     TypeError
         `image` is neither uint8 nor uint16.
     ValueError
-        `image` has not two axes or too many pixels, or `connectivity` or `max_level` is not allowed.
+        `image` has not two axes or too many pixels, or `connectivity`, `max_level` or `min_area` is not allowed.
     NotBuiltError
         `impl` is "fast" and the compiled kernel is not there.
 
@@ -69,10 +73,13 @@ def component_tree(
     """
     grey: NDArray[Any] = np.asarray(image)
     bound = _checked(grey, connectivity, max_level)
+    least = _least_area(min_area)
     fast = use_fast(impl, "component_tree", _missing)
     if not fast or grey.size == 0 or bound < 0:
-        return reference.component_tree(grey, connectivity, bound)
-    order, ints, sums = _tree.component_tree(np.ascontiguousarray(grey), connectivity, bound)
+        return reference.component_tree(grey, connectivity, bound, least)
+    order, ints, box, sums = _tree.component_tree(
+        np.ascontiguousarray(grey), connectivity, bound, least, cpu_path(impl, "component_tree")
+    )
     return RegionTree(
         shape=(grey.shape[0], grey.shape[1]),
         connectivity=connectivity,
@@ -81,13 +88,19 @@ def component_tree(
         parent=ints[1],
         start=ints[2],
         area=ints[3],
-        box=np.ascontiguousarray(ints[4:8].T),
-        euler=ints[8],
-        perimeter=ints[9],
-        moments=np.ascontiguousarray(sums[:5].T),
-        grey_sum=sums[5],
-        grey_sum2=sums[6],
+        box=box,
+        euler=ints[4],
+        perimeter=ints[5],
+        moments=sums[:, (0, 2, 1, 3, 4)],
+        grey_sum=sums[:, 6],
+        grey_sum2=sums[:, 7],
     )
+
+
+def _least_area(min_area: int) -> int:
+    if int(min_area) != min_area or min_area < 1:
+        raise OptionError(f"`min_area` must be a whole number of at least 1, px. Got: {min_area!r}. Round it.")
+    return min(int(min_area), MAX_PIXELS)
 
 
 def _checked(image: NDArray[Any], connectivity: int, max_level: int | None) -> int:

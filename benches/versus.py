@@ -1,0 +1,223 @@
+"""The kernels against their peers: ratios with their spread and peak memory, as a Markdown table, losses included.
+
+    python benches/versus.py                      prints the table
+    python benches/versus.py --readme README.md   also writes it between the markers there
+
+Both sides run in turn in one process, on the same pictures; a ratio is peer time over ours, its spread the quartiles of
+the rounds. Times are processor time, so what else the machine does weighs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import datetime
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benches import peers
+from benches.conftest import drawn_metaphase
+from karyofast.kernels import component_tree, edge_distance, relevance, two_class_variance
+from karyofast.kernels.dispatch import cpu_paths
+from karyofast.kernels.ops import OPERATIONS
+
+BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+PACKAGES = ("numpy", "numba", "opencv-python-headless", "scipy", "pylena", "mmcfilters", "edt", "mahotas")
+SAME = (
+    *(
+        "AREA",
+        "BOX_ROW_MIN",
+        "BOX_COLUMN_MIN",
+        "BOX_ROW_MAX",
+        "BOX_COLUMN_MAX",
+        "BITQUAD_NUMBER_EULER",
+        "BITQUAD_PERIMETER",
+    ),
+    *("CENTRAL_MOMENT_20", "CENTRAL_MOMENT_02", "CENTRAL_MOMENT_11", "MEAN_GRAY_LEVEL", "GRAY_LEVEL_VARIANCE"),
+)
+"""Attributes of mmcfilters that are ours, or come from ours in one step."""
+ROUNDS = 7
+SEEDS = 300
+"""Seeds of the relevance bench, as many as PEERS names for its 12,758 edge pixels."""
+
+Call = Callable[[], object]
+
+
+def pictures(data: Path) -> dict[str, np.ndarray]:
+    """Densities by name: real ones where the folder has them, and a drawn one of 1280 x 1024."""
+    gband = cv2.imread(str(data / "gband" / "annotated" / "1071262.jpg"), cv2.IMREAD_GRAYSCALE)
+    mfish = cv2.imread(str(data / "mfish" / "A0502XY_dapi.png"), cv2.IMREAD_GRAYSCALE)
+    if gband is None or mfish is None:
+        raise SystemExit(f"KARYOFAST_DATA must name the folder of gband and mfish. Got: {data}.")
+    return {"gband": 255 - gband, "mfish": mfish, "drawn 1280x1024": drawn_metaphase()}
+
+
+def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
+    """Operation, peer, the peer's call and ours."""
+    yield from tree_contests(density)
+    boxes = next(one for one in OPERATIONS if one.name == "two_class_variance").scene(density)["boxes"].astype(np.int64)
+    out = np.empty(len(boxes))
+    yield (
+        f"V_i, {len(boxes)} boxes",
+        "Numba, box by box",
+        lambda: peers.two_class_variance(density, boxes, out),
+        lambda: two_class_variance(density, boxes),
+    )
+    yield from distance_contests(density)
+    points = np.argwhere(cv2.Canny(density, 60, 150)).astype(np.float64)
+    down, across = np.gradient(density.astype(np.float64))
+    rows, cols = points.astype(int).T
+    gradients = np.stack([down[rows, cols], across[rows, cols]], axis=-1)
+    seeds = points[np.linspace(0, len(points) - 1, SEEDS).astype(int)] + 0.25
+    best, value = np.empty(len(points), dtype=np.int64), np.empty(len(points))
+    yield (
+        f"relevance, {SEEDS} seeds",
+        "Numba f64, plain loop",
+        lambda: peers.relevance(points, gradients, seeds, 0.4, best, value),
+        lambda: relevance(points, gradients, seeds),
+    )
+
+
+def tree_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
+    """The component tree, full and under a bound."""
+    import mmcfilters
+    import pylena
+
+    image = 255 - density
+    bound = min(254, 25 + int(cv2.threshold(image, 0, 1, cv2.THRESH_OTSU)[0]))
+    clipped = 255 - np.minimum(image, bound + 1)
+    mser = cv2.MSER.create(delta=1)
+    yield "tree", "pylena, no attributes", lambda: pylena.morpho.maxtree(density, 8), lambda: component_tree(image)
+    yield (
+        "tree up to Otsu + 25",
+        "pylena, clipped picture",
+        lambda: pylena.morpho.maxtree(clipped, 8),
+        lambda: component_tree(image, max_level=bound),
+    )
+    least = mser.getMinArea()
+    for name, area in (("tree, both polarities", 1), (f"the same, regions from {least} px as MSER", least)):
+        yield (
+            name,
+            "cv2.MSER delta 1",
+            lambda: mser.detectRegions(density),
+            lambda area=area: (component_tree(image, min_area=area), component_tree(density, min_area=area)),
+        )
+
+    def attributes() -> None:
+        tree = mmcfilters.MorphologicalTreeFactory.create_max_tree(density, radius=1.5)
+        for name in SAME:
+            mmcfilters.Attribute.compute(tree, getattr(mmcfilters.Attribute, name))
+
+    yield "tree", "mmcfilters, the same attributes", attributes, lambda: component_tree(image)
+
+
+def distance_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
+    """The exact distance transform of a Canny picture, one thread each."""
+    import edt
+    import mahotas
+    from scipy import ndimage
+
+    edges = cv2.Canny(density, 60, 150) > 0
+    free = ~edges
+    bytes_free = free.astype(np.uint8)
+    sides: dict[str, Call] = {
+        "cv2 DIST_MASK_PRECISE": lambda: cv2.distanceTransform(bytes_free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
+        "edt": lambda: edt.edt(free, parallel=1),
+        "mahotas": lambda: mahotas.distance(free),
+        "SciPy": lambda: ndimage.distance_transform_edt(free),
+    }
+    for name, side in sides.items():
+        yield "distance", name, side, lambda: edge_distance(edges)
+
+
+def timed(call: Call) -> float:
+    """Processor seconds of one call."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def peak(call: Call) -> float:
+    """Bytes that a call needs at its highest, measured in a child."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier calls left would be taken again unseen
+        Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+        before = _status("VmRSS")
+        call()
+        os.write(writing, str(max(0, _status("VmHWM") - before)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        found = said.read()
+    os.waitpid(child, 0)
+    return float(found or "nan")
+
+
+def _status(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return 1024 * int(line.split()[1])
+    raise KeyError(key)
+
+
+def table(data: Path, rounds: int) -> str:
+    """The table, under a line that names machine and versions."""
+    cv2.setNumThreads(1)
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    rows = [
+        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, path {cpu_paths()[-1]}, "
+        f"Python {platform.python_version()}, {versions}; {datetime.date.today()}; one thread.",
+        "",
+        "| operation | peer | picture | ours, ms | peer, ms | ratio (quartiles) | ours, bytes a pixel |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, density in pictures(data).items():
+        for operation, peer, theirs, ours in contests(density):
+            theirs(), ours()  # compiles, fills caches
+            pairs = np.array([(timed(theirs), timed(ours)) for _ in range(rounds)])
+            low, middle, high = np.quantile(pairs[:, 0] / pairs[:, 1], (0.25, 0.5, 0.75))
+            mark = "" if middle >= 1 else " (loss)"
+            times = np.median(pairs, axis=0) * 1e3
+            rows.append(
+                f"| {operation} | {peer} | {name} | {times[1]:.1f} | {times[0]:.1f} | "
+                f"{middle:.1f} ({low:.1f}..{high:.1f}){mark} | {peak(ours) / density.size:.0f} |"
+            )
+    return "\n".join(rows)
+
+
+def write_between(path: Path, text: str) -> None:
+    """Replace what stands between the markers of a file."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{path} must hold the lines {BEGIN} and {END}.")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    chosen = parser.parse_args()
+    made = table(Path(os.environ.get("KARYOFAST_DATA", "../shared/data")), chosen.rounds)
+    print(made)
+    if chosen.readme:
+        write_between(chosen.readme, made)
+
+
+if __name__ == "__main__":
+    main()

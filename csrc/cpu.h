@@ -1,0 +1,30 @@
+/* Which instructions a kernel may use. A path is an argument of every kernel that has several: no globals.
+ *
+ * A body that gains from wider vectors stands in a NAME.inc and is compiled once a path, under NAME(x) with the path's
+ * suffix, by KF_EACH_PATH's three blocks (see tree_core.c). The portable one takes what the compiler's target has:
+ * SSE2 on x86-64, NEON on aarch64. All paths do the same whole-number or unfused float operations (the build sets
+ * -ffp-contract=off), so all give the same bits. */
+#ifndef KARYOFAST_CPU_H
+#define KARYOFAST_CPU_H
+
+enum { KF_PORTABLE, KF_AVX2, KF_AVX512 };
+
+/* Clang has no pragma for the target of functions that follow: there the portable path stands alone. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define KF_X86_PATHS 1
+#endif
+
+static inline int kf_path_there(int path) {
+    if (path == KF_PORTABLE) return 1;
+#ifdef KF_X86_PATHS
+    __builtin_cpu_init();
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (path == KF_AVX2) return avx2;
+    if (path == KF_AVX512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+    return 0;
+}
+
+#endif

@@ -1,0 +1,79 @@
+/* Exact Euclidean distance transform in two passes: down the columns, then along the rows the least of
+ * (x - u)^2 + depth[u]^2 (Saito and Toriwaki 1994), in whole numbers.
+ *
+ * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns. For the columns x of a block
+ * the columns u of another block, `gap` columns away, can only matter when gap^2 + least depth^2 of that block is below
+ * the greatest distance found so far in the first; so blocks are tried outwards until the gap alone is too far, and
+ * most are passed over. No branch depends on a single pixel.
+ * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
+ * Memory 2 bytes a pixel and 13 a column. Bands of columns and of rows can go to threads of their own. */
+#include "distance_core.h"
+
+#include <math.h>
+
+#include "cpu.h"
+
+#define NAME(x) x##_portable
+#include "distance.inc"
+#undef NAME
+
+#ifdef KF_X86_PATHS
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2")
+#define NAME(x) x##_avx2
+#include "distance.inc"
+#undef NAME
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#define NAME(x) x##_avx512
+#include "distance.inc"
+#undef NAME
+#pragma GCC pop_options
+#endif
+
+int64_t kf_distance_scratch(int32_t width) {
+    const int64_t blocks = (width + KF_LANES - 1) / KF_LANES;
+    return (KF_LANES + 1) * blocks + 2 * KF_LANES * blocks + 1;
+}
+
+void kf_distance_columns(const uint8_t *edges, int32_t height, int32_t width, int32_t begin, int32_t end,
+                         uint16_t *depth, int path) {
+#ifdef KF_X86_PATHS
+    if (path == KF_AVX512) {
+        kf_columns_avx512(edges, height, width, begin, end, depth);
+        return;
+    }
+    if (path == KF_AVX2) {
+        kf_columns_avx2(edges, height, width, begin, end, depth);
+        return;
+    }
+#else
+    (void)path;
+#endif
+    kf_columns_portable(edges, height, width, begin, end, depth);
+}
+
+void kf_distance_rows(const uint16_t *depth, int32_t width, int32_t begin, int32_t end, int32_t *scratch, double *out,
+                      int path) {
+    const int32_t blocks = (width + KF_LANES - 1) / KF_LANES, reach = KF_LANES * blocks;
+    int32_t *steps = scratch + (KF_LANES + 1) * (int64_t)blocks + reach;
+    for (int32_t step = -reach; step <= reach; step++) steps[step] = step * step;
+    for (int64_t row = begin; row < end; row++) {
+        const uint16_t *deep = depth + row * width;
+        double *to = out + row * width;
+#ifdef KF_X86_PATHS
+        if (path == KF_AVX512) {
+            kf_row_avx512(deep, width, scratch, to);
+            continue;
+        }
+        if (path == KF_AVX2) {
+            kf_row_avx2(deep, width, scratch, to);
+            continue;
+        }
+#else
+        (void)path;
+#endif
+        kf_row_portable(deep, width, scratch, to);
+    }
+}

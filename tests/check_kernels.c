@@ -1,0 +1,253 @@
+/* The C cores against the plainest loops, without Python: for sanitizers and for other processors under emulation.
+ * `make sanitize` and `make aarch64` build and run it. Prints "N passed, N failed". */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu.h"
+#include "distance_core.h"
+#include "relevance_core.h"
+#include "tree_core.h"
+#include "variance_core.h"
+
+static int passed, failed;
+static uint64_t state = 46;
+
+static uint32_t draw(uint32_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33) % below;
+}
+
+static void say(const char *what, int path, int right) {
+    if (right) {
+        passed++;
+    } else {
+        failed++;
+        printf("wrong: %s, path %d\n", what, path);
+    }
+}
+
+/* Mark the component of `seed` in {image <= level}; returns its area. */
+static int32_t spread(const uint16_t *image, int32_t height, int32_t width, int connectivity, int32_t seed, int level,
+                      uint8_t *mark) {
+    int32_t *wait = malloc(sizeof(int32_t) * (size_t)height * width), waiting = 0, area = 0;
+    wait[waiting++] = seed;
+    mark[seed] = 1;
+    while (waiting) {
+        const int32_t at = wait[--waiting], row = at / width, col = at % width;
+        area++;
+        for (int down = -1; down <= 1; down++)
+            for (int across = -1; across <= 1; across++) {
+                const int32_t r = row + down, c = col + across;
+                if (connectivity == 4 && down && across) continue;
+                if (r < 0 || c < 0 || r >= height || c >= width) continue;
+                if (mark[r * width + c] || image[r * width + c] > level) continue;
+                mark[r * width + c] = 1;
+                wait[waiting++] = r * width + c;
+            }
+    }
+    free(wait);
+    return area;
+}
+
+/* Perimeter and Euler number of a marked region of `area` px by counting pairs, quads and corners. */
+static void count_shape(const uint8_t *mark, int32_t height, int32_t width, int connectivity, int32_t area,
+                        int32_t *perimeter, int32_t *euler) {
+    int32_t pairs = 0, quads = 0, corners = 0;
+    for (int32_t row = -1; row < height; row++)
+        for (int32_t col = -1; col < width; col++) {
+            const int a = row >= 0 && col >= 0 && mark[row * width + col];
+            const int b = row >= 0 && col + 1 < width && mark[row * width + col + 1];
+            const int c = row + 1 < height && col >= 0 && mark[(row + 1) * width + col];
+            const int d = row + 1 < height && col + 1 < width && mark[(row + 1) * width + col + 1];
+            pairs += (a & b) + (a & c);
+            quads += a & b & c & d;
+            corners += a | b | c | d;
+        }
+    *perimeter = 4 * area - 2 * pairs;
+    *euler = connectivity == 4 ? area - pairs + quads : corners - (4 * area - pairs) + area;
+}
+
+static int region_right(const kf_picture *picture, const uint16_t *image, const int32_t *order, const int32_t *ints,
+                        const int32_t *box, const int64_t *sums, int64_t count, int64_t at) {
+    const int32_t height = picture->height, width = picture->width;
+    const int32_t start = ints[KF_START * count + at], area = ints[KF_AREA * count + at], level = ints[at];
+    uint8_t *mark = calloc((size_t)height * width, 1);
+    int right = spread(image, height, width, picture->connectivity, order[start], level, mark) == area;
+    int64_t sum[KF_SUMS] = {0};
+    int32_t top = height, left = width, bottom = 0, beyond = 0, perimeter, euler, highest = 0;
+    for (int32_t i = start; i < start + area; i++) {
+        const int64_t row = order[i] / width, col = order[i] % width, grey = image[order[i]];
+        right &= mark[order[i]];
+        const int64_t add[KF_SUMS] = {row, row * row, col, col * col, row * col, 0, grey, grey * grey};
+        for (int k = 0; k < KF_SUMS; k++) sum[k] += add[k];
+        top = row < top ? (int32_t)row : top;
+        left = col < left ? (int32_t)col : left;
+        bottom = row >= bottom ? (int32_t)row + 1 : bottom;
+        beyond = col >= beyond ? (int32_t)col + 1 : beyond;
+        highest = grey > highest ? (int32_t)grey : highest;
+    }
+    count_shape(mark, height, width, picture->connectivity, area, &perimeter, &euler);
+    for (int k = 0; k < KF_SUMS; k++) right &= k == KF_SHAPE || sum[k] == sums[KF_SUMS * at + k];
+    right &= highest == level && perimeter == ints[KF_PERIMETER * count + at] && euler == ints[KF_EULER * count + at];
+    right &= box[4 * at] == top && box[4 * at + 1] == left && box[4 * at + 2] == bottom - top;
+    right &= box[4 * at + 3] == beyond - left && area >= picture->min_area;
+    free(mark);
+    return right;
+}
+
+static void check_tree(int path, int bytes) {
+    const int32_t height = 1 + (int32_t)draw(19), width = 1 + (int32_t)draw(150), levels = 1 + (int32_t)draw(9);
+    const size_t size = (size_t)height * width;
+    uint16_t *image = malloc(size * sizeof *image);
+    uint8_t *narrow = malloc(size);
+    const uint32_t lowest = draw(2) ? 0 : (bytes == 1 ? 256 : 65536) - (uint32_t)levels;
+    for (size_t i = 0; i < size; i++) image[i] = (uint16_t)(lowest + draw((uint32_t)levels)), narrow[i] = (uint8_t)image[i];
+    const int32_t bound = draw(3) ? (bytes == 1 ? 255 : 65535) : (int32_t)lowest + levels / 2;
+    const kf_picture picture = {bytes == 1 ? (void *)narrow : (void *)image, height, width, bytes, draw(2) ? 4 : 8, bound,
+                                1 + (int32_t)(draw(2) * draw(30)), path};
+    int32_t *order = malloc(sizeof(int32_t) * (size_t)(height + 2) * (size_t)(width + 2));
+    kf_tree tree;
+    int right = kf_tree_build(&picture, order, &tree) == 0;
+    const int64_t count = tree.count;
+    int32_t *ints = malloc(sizeof(int32_t) * KF_INTS * ((size_t)count + 1));
+    int32_t *box = malloc(sizeof(int32_t) * 4 * ((size_t)count + 1));
+    int64_t *sums = calloc((size_t)count + 1, KF_SUMS * sizeof(int64_t));
+    right &= kf_tree_write(&picture, &tree, order, ints, box, sums) == 0;
+    for (int64_t at = 0; at < count && right; at++) {
+        right &= region_right(&picture, image, order, ints, box, sums, count, at);
+        const int32_t parent = ints[KF_PARENT * count + at];
+        right &= parent == -1 || (parent > at && ints[parent] > ints[at]);
+    }
+    say(bytes == 1 ? "tree, 8 bit" : "tree, 16 bit", path, right);
+    kf_tree_free(&tree);
+    free(image);
+    free(narrow);
+    free(order);
+    free(ints);
+    free(box);
+    free(sums);
+}
+
+static void check_distance(int path) {
+    const int32_t height = 1 + (int32_t)draw(40), width = 1 + (int32_t)draw(200), rare = 1 + (int32_t)draw(400);
+    uint8_t *edges = malloc((size_t)height * width);
+    uint16_t *depth = malloc(sizeof(uint16_t) * (size_t)height * width);
+    double *out = malloc(sizeof(double) * (size_t)height * width);
+    int32_t *scratch = malloc(sizeof(int32_t) * (size_t)kf_distance_scratch(width));
+    for (int32_t i = 0; i < height * width; i++) edges[i] = draw((uint32_t)rare) == 0;
+    kf_distance_columns(edges, height, width, 0, width / 2, depth, path);
+    kf_distance_columns(edges, height, width, width / 2, width, depth, path);
+    kf_distance_rows(depth, width, 0, height / 3, scratch, out, path);
+    kf_distance_rows(depth, width, height / 3, height, scratch, out, path);
+    int right = 1;
+    for (int32_t i = 0; i < height * width; i++) {
+        double nearest = INFINITY;
+        for (int32_t j = 0; j < height * width; j++) {
+            const double down = i / width - j / width, across = i % width - j % width;
+            if (edges[j] && down * down + across * across < nearest) nearest = down * down + across * across;
+        }
+        right &= out[i] == sqrt(nearest);
+    }
+    say("distance", path, right);
+    free(edges);
+    free(depth);
+    free(out);
+    free(scratch);
+}
+
+static void check_relevance(int path) {
+    enum { POINTS = 45, SEEDS = 7 };
+    double point[2 * POINTS], gradient[2 * POINTS], seed[2 * SEEDS], value[POINTS];
+    int64_t best[POINTS];
+    float scratch[KF_SCRATCH * SEEDS];
+    for (int i = 0; i < 2 * POINTS; i++) point[i] = draw(30), gradient[i] = (int)draw(5) - 2;
+    for (int i = 0; i < 2 * SEEDS; i++) seed[i] = draw(30) + 0.5 * draw(2);
+    const double weight = draw(11) / 10.0;
+    const kf_cluster cluster = {point, gradient, seed, POINTS, SEEDS, weight};
+    kf_relevance(&cluster, 31.0, scratch, best, value, path);
+    int right = 1;
+    for (int i = 0; i < POINTS; i++) {
+        double highest = -1.0;
+        int at = -1;
+        for (int k = 0; k < SEEDS; k++) {
+            const double down = seed[2 * k] - point[2 * i], across = seed[2 * k + 1] - point[2 * i + 1];
+            const double length = sqrt(gradient[2 * i] * gradient[2 * i] + gradient[2 * i + 1] * gradient[2 * i + 1]);
+            const double distance = sqrt(down * down + across * across), scale = length * distance;
+            const double div = scale > 0 ? (gradient[2 * i] * down + gradient[2 * i + 1] * across) / scale : 0.0;
+            const double found = (1.0 - weight) / (1.0 + distance) + weight * (div + 1.0) / 2.0;
+            if (found > highest) highest = found, at = k;
+        }
+        right &= best[i] == at && fabs(value[i] - highest) <= 1e-12;
+    }
+    say("relevance", path, right);
+}
+
+/* Twice squared distance to the mean of a class, summed and times its pixels, by pairs: no mean is needed. */
+static double pair_squares(const uint8_t *grey, int count, int cut, int above) {
+    double sum = 0.0;
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < i; j++)
+            if ((grey[i] >= cut) == above && (grey[j] >= cut) == above) sum += ((double)grey[i] - grey[j]) * ((double)grey[i] - grey[j]);
+    return sum;
+}
+
+/* First level of the upper class from the definition. */
+static int cut_of(const int *histogram) {
+    int best = 0, second = 0, best_at = -1, second_at = -1;
+    for (int level = 0; level < 256; level++) {
+        int end = level;
+        if (level > 0 && histogram[level - 1] >= histogram[level]) continue;
+        while (end < 255 && histogram[end + 1] == histogram[level]) end++;
+        if ((end < 255 ? histogram[end + 1] : 0) >= histogram[level]) continue;
+        if (histogram[level] > best) {
+            second = best, second_at = best_at, best = histogram[level], best_at = level;
+        } else if (histogram[level] > second) {
+            second = histogram[level], second_at = level;
+        }
+    }
+    return second_at < 0 ? best_at + 1 : (best_at + second_at) / 2 + 1;
+}
+
+static void check_variance(int path) {
+    enum { SIDE = 23, BOXES = 12 };
+    uint8_t image[SIDE * SIDE], inside[SIDE * SIDE];
+    int64_t box[4 * BOXES], rank[BOXES];
+    double out[BOXES];
+    const uint32_t levels = 1 + draw(draw(2) ? 6 : 256);
+    for (int i = 0; i < SIDE * SIDE; i++) image[i] = (uint8_t)(256 - levels + draw(levels));
+    for (int i = 0; i < BOXES; i++) {
+        int64_t *one = box + 4 * i;
+        one[0] = draw(SIDE), one[1] = draw(SIDE);
+        one[2] = 1 + draw((uint32_t)(SIDE - one[0])), one[3] = 1 + draw((uint32_t)(SIDE - one[1]));
+        rank[i] = BOXES - 1 - i;
+    }
+    kf_variance(image, SIDE, box, rank, BOXES, out, path);
+    int right = 1;
+    for (int i = 0; i < BOXES; i++) {
+        int histogram[256] = {0}, count = 0;
+        for (int64_t row = box[4 * i]; row < box[4 * i] + box[4 * i + 2]; row++)
+            for (int64_t col = box[4 * i + 1]; col < box[4 * i + 1] + box[4 * i + 3]; col++)
+                histogram[inside[count++] = image[row * SIDE + col]]++;
+        const int cut = cut_of(histogram);
+        const double v = (pair_squares(inside, count, cut, 0) + pair_squares(inside, count, cut, 1)) / count;
+        right &= fabs(out[i] - v) <= 1e-12 * (1.0 + v);
+    }
+    say("variance", path, right);
+}
+
+int main(void) {
+    for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
+        if (!kf_path_there(path)) continue;
+        for (int round = 0; round < 60; round++) {
+            check_tree(path, 1);
+            check_tree(path, 2);
+            check_distance(path);
+            check_relevance(path);
+            check_variance(path);
+        }
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}
