@@ -192,10 +192,12 @@ def _disarmed(piece: Piece) -> list[list[Chromosome]]:
     width = float(np.median(piece.straightened.widths))
     rows, cols = np.nonzero(one.mask)
     points = np.stack([rows + one.box.top, cols + one.box.left], axis=1).astype(np.float64)
-    apart, nearest = cKDTree(axis).query(points)
+    apart, found = cKDTree(axis).query(points)
+    nearest = np.asarray(found, dtype=np.int64)
     out = np.zeros(one.mask.shape, dtype=np.uint8)
     out[rows, cols] = apart > BODY * width
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(out, connectivity=8)
+    count, numbered, stats, _ = cv2.connectedComponentsWithStats(out, connectivity=8)
+    labels = np.asarray(numbered, dtype=np.int32)
     label = labels[rows, cols]
     along = np.gradient(axis, axis=0)[nearest]
     side = np.sign(along[:, 0] * (points - axis[nearest])[:, 1] - along[:, 1] * (points - axis[nearest])[:, 0])
