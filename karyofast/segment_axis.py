@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.distance import to_nearest_zero
+from karyofast.kernels import edge_distance
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 WIDTH = 12.0
@@ -91,7 +91,7 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     """
     radii = []
     for one in candidates:
-        radii.append(float(to_nearest_zero(np.pad(one.mask, 1)).max()))
+        radii.append(float(edge_distance(~np.pad(one.mask, 1)).max()))
     return 2.0 * float(np.median(radii)) if radii else WIDTH
 
 
@@ -327,7 +327,7 @@ def _distance(core: Core, shape: tuple[int, ...], window: tuple[slice, slice]) -
     away.ravel()[core.pixels] = 0
     if not (away[window] == 0).any():
         return np.full(away[window].shape, np.inf, dtype=np.float32)
-    return to_nearest_zero(away[window]).astype(np.float32)
+    return edge_distance(away[window] == 0).astype(np.float32)
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from karyofast.distance import to_nearest_zero
+from karyofast.kernels import edge_distance
 from karyofast.types import Chromosome, Metaphase, Region, Straightened
 
 CENTRING = 2.0
@@ -207,7 +207,7 @@ def _cost(axis: NDArray[np.float64], area: int, points: NDArray[np.int64], weigh
 
 def _inner_path(mask: NDArray[np.bool_], points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
     """The path along the inside between the two pixels farthest apart, without its blunt ends, and its width."""
-    depth = to_nearest_zero(mask)
+    depth = edge_distance(~mask)
     plain, weighted = _graphs(mask, depth, points)
     start = int(np.argmax(_walk(plain, 0)))
     reach = _walk(plain, start)

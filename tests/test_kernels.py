@@ -295,3 +295,10 @@ def test_v_wants_a_grey_image_of_8_bit():
         two_class_variance(np.zeros((4, 4), dtype=np.uint16), [[0, 0, 1, 1]])
     with pytest.raises(ValueError, match="`boxes` must be whole"):
         two_class_variance(np.zeros((4, 4), dtype=np.uint8), [[0.0, 0.0, 1.0, 1.0]])
+
+
+def test_distances_are_those_of_scipy_to_the_last_bit_in_every_run():
+    edges = np.random.default_rng(0).random((300, 200)) < 0.01
+    first, again = edge_distance(edges), edge_distance(edges.copy())
+    assert first.tobytes() == again.tobytes()
+    assert np.array_equal(first, ndimage.distance_transform_edt(~edges))
