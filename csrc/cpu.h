@@ -1,7 +1,7 @@
 /* Which instructions a kernel may use. A path is an argument of every kernel that has several: no globals.
  *
- * A body that gains from wider vectors stands in a NAME.inc and is compiled once a path, under NAME(x) with the path's
- * suffix, by KF_EACH_PATH's three blocks (see tree_core.c). The portable one takes what the compiler's target has:
+ * A body that gains from wider vectors stands in an .inc and is compiled once a path, under PATH(x) with the path's
+ * suffix, by each_path.inc. The portable one takes what the compiler's target has:
  * SSE2 on x86-64, NEON on aarch64. All paths do the same whole-number or unfused float operations (the build sets
  * -ffp-contract=off), so all give the same bits. */
 #ifndef KARYOFAST_CPU_H

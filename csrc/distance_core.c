@@ -13,24 +13,8 @@
 
 #include "cpu.h"
 
-#define NAME(x) x##_portable
-#include "distance.inc"
-#undef NAME
-
-#ifdef KF_X86_PATHS
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
-#define NAME(x) x##_avx2
-#include "distance.inc"
-#undef NAME
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-#define NAME(x) x##_avx512
-#include "distance.inc"
-#undef NAME
-#pragma GCC pop_options
-#endif
+#define BODY "distance.inc"
+#include "each_path.inc"
 
 int64_t kf_distance_scratch(int32_t width) {
     const int64_t blocks = (width + KF_LANES - 1) / KF_LANES;

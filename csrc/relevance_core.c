@@ -23,24 +23,8 @@ typedef struct {
     int32_t at[KF_POINTS];
 } kf_points;
 
-#define NAME(x) x##_portable
-#include "relevance.inc"
-#undef NAME
-
-#ifdef KF_X86_PATHS
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
-#define NAME(x) x##_avx2
-#include "relevance.inc"
-#undef NAME
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-#define NAME(x) x##_avx512
-#include "relevance.inc"
-#undef NAME
-#pragma GCC pop_options
-#endif
+#define BODY "relevance.inc"
+#include "each_path.inc"
 
 /* Eq. 6 in double precision, in the order of the reference's operations. */
 static inline double kf_value(const kf_cluster *cluster, int64_t point, double length, int64_t seed) {

@@ -25,24 +25,8 @@
 
 enum { KF_BLOCK = 128, KF_AHEAD = 16 }; /* pixels that are skipped together; pixels that are fetched ahead */
 
-#define PATH(x) x##_portable
-#include "tree_paths.inc"
-#undef PATH
-
-#ifdef KF_X86_PATHS
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
-#define PATH(x) x##_avx2
-#include "tree_paths.inc"
-#undef PATH
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-#define PATH(x) x##_avx512
-#include "tree_paths.inc"
-#undef PATH
-#pragma GCC pop_options
-#endif
+#define BODY "tree_paths.inc"
+#include "each_path.inc"
 
 /* Returns the minima. */
 static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, int32_t *labels) {

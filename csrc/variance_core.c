@@ -15,24 +15,8 @@ typedef struct {
     int64_t pixels, grey, grey2; /* of the levels below the cut */
 } kf_class;
 
-#define NAME(x) x##_portable
-#include "variance.inc"
-#undef NAME
-
-#ifdef KF_X86_PATHS
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
-#define NAME(x) x##_avx2
-#include "variance.inc"
-#undef NAME
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-#define NAME(x) x##_avx512
-#include "variance.inc"
-#undef NAME
-#pragma GCC pop_options
-#endif
+#define BODY "variance.inc"
+#include "each_path.inc"
 
 typedef struct {
     int64_t top, left, bottom, right;
