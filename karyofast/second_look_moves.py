@@ -188,17 +188,13 @@ def arms(way: Way) -> list[list[Chromosome]]:
 
 def _disarmed(piece: Piece) -> list[list[Chromosome]]:
     """For each arm, or pair of arms, the piece without it and the chromosome it belongs to."""
-    one, axis = piece.chromosome, piece.straightened.axis.astype(np.float64)
+    axis = piece.straightened.axis.astype(np.float64)
     width = float(np.median(piece.straightened.widths))
-    rows, cols = np.nonzero(one.mask)
-    points = np.stack([rows + one.box.top, cols + one.box.left], axis=1).astype(np.float64)
-    apart, found = cKDTree(axis).query(points)
-    nearest = np.asarray(found, dtype=np.int64)
-    out = np.zeros(one.mask.shape, dtype=np.uint8)
-    out[rows, cols] = apart > BODY * width
+    points, apart, nearest = _beside(piece)
+    out = _painted(piece.chromosome, apart > BODY * width).astype(np.uint8)
     count, numbered, stats, _ = cv2.connectedComponentsWithStats(out, connectivity=8)
     labels = np.asarray(numbered, dtype=np.int32)
-    label = labels[rows, cols]
+    label = labels[piece.chromosome.mask]
     along = np.gradient(axis, axis=0)[nearest]
     side = np.sign(along[:, 0] * (points - axis[nearest])[:, 1] - along[:, 1] * (points - axis[nearest])[:, 0])
     large = [at for at in range(1, count) if stats[at, cv2.CC_STAT_AREA] >= LEAST_ARM * width**2]
@@ -209,7 +205,7 @@ def _disarmed(piece: Piece) -> list[list[Chromosome]]:
         if where[pair[0]][1] * where[pair[1]][1] < 0 and abs(where[pair[0]][0] - where[pair[1]][0]) <= ASTRIDE * width
     ]
     alone = [(at,) for at in large if stats[at, cv2.CC_STAT_AREA] >= LEAST_ALONE * width**2]
-    return [_parted(one, labels, group) for group in (*groups, *alone)]
+    return [_parted(piece.chromosome, labels, group) for group in (*groups, *alone)]
 
 
 def _parted(one: Chromosome, labels: NDArray[np.int32], group: tuple[int, ...]) -> list[Chromosome]:
@@ -218,12 +214,8 @@ def _parted(one: Chromosome, labels: NDArray[np.int32], group: tuple[int, ...]) 
     hull = np.zeros(one.mask.shape, dtype=np.uint8)
     if len(group) > 1:
         cv2.fillConvexPoly(hull, cv2.convexHull(np.argwhere(arm)[:, ::-1].astype(np.int32)), 1)
-    flags = tuple(dict.fromkeys((*one.flags, "cut" if len(group) == 1 else "overlap")))
-    parts = []
-    for mask in (one.mask & ~arm, arm | (hull.astype(bool) & one.mask)):
-        box, inner = _tight(mask, one.box)
-        parts.append(replace(one, box=box, mask=inner, flags=flags))
-    return parts
+    flag = "cut" if len(group) == 1 else "overlap"
+    return [_taken(one, mask, flag) for mask in (one.mask & ~arm, arm | (hull.astype(bool) & one.mask))]
 
 
 def _settled(piece: Piece) -> bool:
@@ -238,14 +230,16 @@ def cuts(way: Way) -> list[list[Chromosome]]:
             continue
         rest = [other.chromosome for at, other in enumerate(way) if at != number]
         positions = sorted(_cut_positions(piece.straightened))
-        nearest = _nearest_rows(piece)
+        nearest = _beside(piece)[2]
         # ways that cut alike share their parts, which are then read once
         parts: dict[tuple[int, int], Chromosome | None] = {}
         for chosen in (*combinations(positions, 1), *combinations(positions, 2)):
             bounds = list(pairwise((0, *chosen, len(piece.straightened.axis))))
             for start, stop in bounds:
+                inside = (nearest >= start) & (nearest < stop)
                 if (start, stop) not in parts:
-                    parts[start, stop] = _part(piece.chromosome, nearest, start, stop)
+                    mask = _painted(piece.chromosome, inside)
+                    parts[start, stop] = _taken(piece.chromosome, mask, "cut") if inside.any() else None
             taken = [parts[one] for one in bounds]
             if None not in taken:
                 found.append([*rest, *(part for part in taken if part is not None)])
@@ -276,20 +270,24 @@ def _cut_positions(straightened: Straightened) -> list[int]:
     return kept[:MOST_CUTS]
 
 
-def _nearest_rows(piece: Piece) -> NDArray[np.int64]:
-    """Row of the straightened crop that each pixel of the mask lies nearest to, in the order of ``np.nonzero``."""
-    rows, cols = np.nonzero(piece.chromosome.mask)
-    points = np.stack([rows + piece.chromosome.box.top, cols + piece.chromosome.box.left], axis=1)
-    return np.asarray(cKDTree(piece.straightened.axis).query(points)[1], dtype=np.int64)
+def _beside(piece: Piece) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Where each pixel of the mask lies, in the order of ``np.nonzero``.
+
+    Its place in the picture (row, column), its distance from the axis, px, and the row of the crop it lies nearest to.
+    """
+    points = np.argwhere(piece.chromosome.mask) + np.array([piece.chromosome.box.top, piece.chromosome.box.left])
+    apart, nearest = cKDTree(piece.straightened.axis).query(points)
+    return points, np.asarray(apart, dtype=np.float64), np.asarray(nearest, dtype=np.int64)
 
 
-def _part(one: Chromosome, nearest: NDArray[np.int64], start: int, stop: int) -> Chromosome | None:
-    """What lies between two cuts across the axis, or None where that is nothing."""
-    inside = (nearest >= start) & (nearest < stop)
-    if not inside.any():
-        return None
-    rows, cols = np.nonzero(one.mask)
+def _painted(one: Chromosome, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask in the box of `one` that holds `values` at its pixels, in the order of ``np.nonzero``."""
     mask = np.zeros(one.mask.shape, dtype=bool)
-    mask[rows[inside], cols[inside]] = True
+    mask[one.mask] = values
+    return mask
+
+
+def _taken(one: Chromosome, mask: NDArray[np.bool_], flag: str) -> Chromosome:
+    """The chromosome that a mask in the box of `one` makes, not empty."""
     box, inner = _tight(mask, one.box)
-    return replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, "cut"))))
+    return replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, flag))))
