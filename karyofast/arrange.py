@@ -108,8 +108,8 @@ def arrange(
     Parameters
     ----------
     labels : sequence of Label
-        Of all chromosomes of one cell, any number of them. Zeros in the probabilities are allowed; rows need
-        not sum to 1.
+        Of all chromosomes of one cell, any number of them. Zeros in the probabilities are allowed; what a row falls
+        short of 1 speaks for no class and so for leaving the chromosome out.
     options : ArrangeOptions
         The prices.
     sizes : float64 (n, 24), optional
@@ -194,7 +194,7 @@ def cost(
 
 
 def _probabilities(labels: Sequence[Label]) -> NDArray[np.float64]:
-    """Rows that sum to 1; a row of zeros says nothing and becomes uniform."""
+    """Rows that sum to 1 at most."""
     rows = np.empty((len(labels), len(CLASSES)))
     for row, label in zip(rows, labels, strict=True):
         given = np.asarray(label.probabilities, dtype=np.float64)
@@ -203,8 +203,7 @@ def _probabilities(labels: Sequence[Label]) -> NDArray[np.float64]:
                 f"`probabilities` must be {len(CLASSES)} finite numbers of 0 or more. Got: {given.shape}, "
                 f"{given.tolist()}. Look at what the classifier returned for this chromosome."
             )
-        total = given.sum()
-        row[:] = given / total if total > 0 else 1.0 / len(CLASSES)
+        row[:] = given / max(float(given.sum()), 1.0)
     return rows
 
 

@@ -16,20 +16,39 @@ from numpy.typing import NDArray
 
 from karyofast.types import CLASSES, Label, Straightened
 
-MEDIAN_ROWS = 42.0
-"""Rows that the cell's median chromosome fills: chromosome 1, about twice as long, then fits 96."""
-
-WIDENING = 1.6
-"""Columns are drawn wider than rows by this: a chromosome's 12 columns would leave two thirds of the input empty."""
-
 FLOOR = -3.0
 """Value of the background and lower bound of a chromosome's pixel, in standard deviations from the mean."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a crop is laid out for a network; every model has its own.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Size of the network's input.
+    median_rows : float
+        Rows that the cell's median chromosome fills; chromosome 1 is about twice as long.
+    widening : float
+        How much wider columns are drawn than rows: a chromosome is far narrower than long.
+    """
+
+    rows: int = 128
+    columns: int = 32
+    median_rows: float = 56.0
+    widening: float = 1.2
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rows, self.columns
 
 
 class Runtime(Protocol):
     """What runs a network (`karyofast.runtimes`)."""
 
-    input_size: tuple[int, int]
+    frame: Frame
 
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Class probabilities (n, 24) and probability that the p arm is up (n,) of crops (n, 1, rows, columns)."""
@@ -97,7 +116,7 @@ def classify(
     scale = scale or CellScale.of(straightened)
     labels = []
     for first in range(0, len(straightened), batch):
-        crops = [network_input(one.crop, scale, runtime.input_size) for one in straightened[first : first + batch]]
+        crops = [network_input(one.crop, scale, runtime.frame) for one in straightened[first : first + batch]]
         classes, up = read(np.stack(crops)[:, None], runtime, both_ends)
         if classes.shape[1] != len(CLASSES):
             raise ValueError(f"the network must give {len(CLASSES)} classes. Got: {classes.shape[1]}.")
@@ -110,7 +129,8 @@ def read(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Class probabilities (n, 24) and probability that the p arm is up (n,) of crops (n, 1, rows, columns).
 
-    With `both_ends` each crop and its half turn are read and averaged: the class does not depend on the end that
+    What a row of class probabilities falls short of 1 is the probability of no whole single chromosome. With
+    `both_ends` each crop and its half turn are read and averaged: the class does not depend on the end that
     straightening happened to start from, and the orientation answers a turn exactly. It takes twice the time.
     """
     classes, up = runtime.predict(crops)
@@ -120,7 +140,7 @@ def read(
     return classes, up
 
 
-def network_input(crop: NDArray[np.uint8], scale: CellScale, size: tuple[int, int]) -> NDArray[np.float32]:
+def network_input(crop: NDArray[np.uint8], scale: CellScale, frame: Frame) -> NDArray[np.float32]:
     """One crop as the network sees it.
 
     Parameters
@@ -128,15 +148,15 @@ def network_input(crop: NDArray[np.uint8], scale: CellScale, size: tuple[int, in
     crop : uint8 (rows, columns)
         `Straightened.crop`.
     scale : CellScale
-    size : (rows, columns)
+    frame : Frame
 
     Returns
     -------
     float32 (rows, columns)
         -1 is background, 0 the cell's mean density, 1 three standard deviations above it.
     """
-    zoom = min(MEDIAN_ROWS / scale.length, size[0] / len(crop))
-    return place(standardise(crop, scale), affine(crop.shape, size, zoom), size, zoom)
+    zoom = min(frame.median_rows / scale.length, frame.rows / len(crop))
+    return place(standardise(crop, scale), affine(crop.shape, frame, zoom), frame, zoom)
 
 
 def standardise(crop: NDArray[np.uint8], scale: CellScale) -> NDArray[np.float32]:
@@ -146,20 +166,18 @@ def standardise(crop: NDArray[np.uint8], scale: CellScale) -> NDArray[np.float32
     return values
 
 
-def affine(shape: tuple[int, ...], size: tuple[int, int], zoom: float) -> NDArray[np.float64]:
+def affine(shape: tuple[int, ...], frame: Frame, zoom: float) -> NDArray[np.float64]:
     """Matrix (2, 3) that lays the middle of a crop on the middle of the input, enlarged by `zoom`; x before y."""
-    across = zoom * WIDENING
+    across = zoom * frame.widening
     return np.array(
         [
-            [across, 0.0, 0.5 * (size[1] - 1) - across * 0.5 * (shape[1] - 1)],
-            [0.0, zoom, 0.5 * (size[0] - 1) - zoom * 0.5 * (shape[0] - 1)],
+            [across, 0.0, 0.5 * (frame.columns - 1) - across * 0.5 * (shape[1] - 1)],
+            [0.0, zoom, 0.5 * (frame.rows - 1) - zoom * 0.5 * (shape[0] - 1)],
         ]
     )
 
 
-def place(
-    values: NDArray[np.float32], matrix: NDArray[np.float64], size: tuple[int, int], zoom: float
-) -> NDArray[np.float32]:
+def place(values: NDArray[np.float32], matrix: NDArray[np.float64], frame: Frame, zoom: float) -> NDArray[np.float32]:
     """Draw standardised values through an affine map onto the input; background where they do not reach."""
     if zoom < 1.0:
         # a linear sample of every n-th row would skip bands: blur by the step first
@@ -169,7 +187,7 @@ def place(
     drawn = cv2.warpAffine(
         values,
         matrix,
-        (size[1], size[0]),
+        (frame.columns, frame.rows),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=FLOOR,

@@ -206,7 +206,8 @@ class Label:
     Attributes
     ----------
     probabilities : float32 (24,)
-        In the order of `CLASSES`; sums to 1.
+        In the order of `CLASSES`. What their sum falls short of 1 is the probability that the crop shows no whole
+        single chromosome: a piece of one, two that touch, debris.
     p_up : float
         Probability that the p arm is at the top of the straightened crop.
     """
@@ -231,6 +232,11 @@ class Label:
     def confidence(self) -> float:
         """Probability of the most probable class."""
         return float(self.probabilities[self.index])
+
+    @property
+    def nothing(self) -> float:
+        """Probability that the crop shows no whole single chromosome."""
+        return max(0.0, 1.0 - float(self.probabilities.sum()))
 
     @property
     def orientation(self) -> Literal["up", "down"]:

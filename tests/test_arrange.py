@@ -142,10 +142,18 @@ def test_zeros_are_doubt_and_not_certainty():
     names = iscn.parse("46,XX")
     labels = [Label(certain[CLASSES.index(name)]) for name in names]
     assert arrange(labels).iscn == "46,XX"
+
+
+def test_what_is_likely_no_chromosome_is_left_out_and_a_likely_one_kept():
+    certain = np.eye(24, dtype=np.float32)
+    labels = [Label(certain[CLASSES.index(name)]) for name in iscn.parse("46,XX")]
     labels[0] = Label(np.zeros(24, np.float32))
     arrangement = arrange(labels)
-    assert classes_of(arrangement) == list(names)
+    assert arrangement.assigned[0] == UNPLACED
     assert arrangement.low_confidence == (0,)
+    labels[0] = Label(0.2 * certain[0])
+    assert labels[0].nothing == pytest.approx(0.8)
+    assert arrange(labels).assigned[0] == 0
 
 
 def test_incomplete_cell_is_laid_out_and_says_so():

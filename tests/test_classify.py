@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from karyofast.classify import FLOOR, MEDIAN_ROWS, CellScale, classify, network_input, read, standardise
+from karyofast.classify import FLOOR, CellScale, Frame, classify, network_input, read, standardise
 from karyofast.types import Straightened
 
 
@@ -18,10 +18,13 @@ def chromosome(length: int, value: int = 120, width: int = 12) -> Straightened:
     )
 
 
+FRAME = Frame()
+
+
 class Recorder:
     """A runtime that keeps what it was given and answers with the number of the crop."""
 
-    input_size = (96, 32)
+    frame = FRAME
 
     def __init__(self):
         self.batches = []
@@ -35,11 +38,11 @@ class Recorder:
 
 def test_size_is_measured_against_the_cells_median_chromosome():
     cell = [chromosome(n) for n in (30, 60, 90)]
-    drawn = [network_input(one.crop, CellScale.of(cell), (96, 32)) for one in cell]
+    drawn = [network_input(one.crop, CellScale.of(cell), FRAME) for one in cell]
     rows = [int((image > -0.9).any(axis=1).sum()) for image in drawn]
-    assert rows[1] == pytest.approx(MEDIAN_ROWS, abs=2)
-    assert rows[0] == pytest.approx(MEDIAN_ROWS / 2, abs=2)
-    assert rows[2] == pytest.approx(MEDIAN_ROWS * 1.5, abs=2)
+    assert rows[1] == pytest.approx(FRAME.median_rows, abs=2)
+    assert rows[0] == pytest.approx(FRAME.median_rows / 2, abs=2)
+    assert rows[2] == pytest.approx(FRAME.median_rows * 1.5, abs=2)
 
 
 def test_a_cell_photographed_twice_as_large_looks_the_same():
@@ -48,8 +51,8 @@ def test_a_cell_photographed_twice_as_large_looks_the_same():
         crop = np.kron(one.crop, np.ones((2, 2), np.uint8))
         n = len(crop)
         large.append(Straightened(crop, np.zeros((n, 2), np.float32), np.ones(n, np.float32), np.ones(n, np.float32)))
-    first = network_input(small[2].crop, CellScale.of(small), (96, 32))
-    second = network_input(large[2].crop, CellScale.of(large), (96, 32))
+    first = network_input(small[2].crop, CellScale.of(small), FRAME)
+    second = network_input(large[2].crop, CellScale.of(large), FRAME)
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.95
 
 
@@ -64,9 +67,9 @@ def test_staining_is_measured_against_the_cell():
 
 def test_a_chromosome_too_long_for_the_input_is_drawn_smaller_and_whole():
     cell = [chromosome(20), chromosome(20), chromosome(200)]
-    drawn = network_input(cell[2].crop, CellScale.of(cell), (96, 32))
-    assert drawn.shape == (96, 32)
-    assert (drawn > -0.9).any(axis=1).sum() >= 94
+    drawn = network_input(cell[2].crop, CellScale.of(cell), FRAME)
+    assert drawn.shape == FRAME.size
+    assert (drawn > -0.9).any(axis=1).sum() >= FRAME.rows - 2
 
 
 def test_labels_come_in_the_order_of_the_chromosomes_whatever_the_batch():

@@ -26,7 +26,9 @@ def test_the_exported_classifier_answers_as_the_network_for_any_batch(classifier
     classes, up = session.run(None, {"crops": crops})
     with torch.inference_mode():
         joint = torch.softmax(network(torch.from_numpy(crops)), dim=1)
-        true_classes, true_up = joint[:, :24] + joint[:, 24:], joint[:, :24].sum(dim=1)
+        true_classes = joint[:, :24] + joint[:, 24:48]
+        true_up = joint[:, :24].sum(dim=1) / true_classes.sum(dim=1)
+    assert np.abs(1.0 - classes.sum(axis=1) - joint[:, 48].numpy()).max() < 2e-3
     assert np.abs(classes - true_classes.numpy()).max() < 2e-3
     assert np.abs(up - true_up.numpy()).max() < 2e-3
 

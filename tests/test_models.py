@@ -58,7 +58,7 @@ def test_a_crop_and_its_half_turn_get_one_class_and_opposite_orientations():
     with torch.inference_mode():
         classes, up = reader(crops)
         turned, up_turned = reader(torch.flip(crops, dims=(2, 3)))
-    assert torch.allclose(classes.sum(dim=1), torch.ones(3), atol=1e-5)
+    assert (classes.sum(dim=1) < 1).all()
     assert torch.allclose(classes, turned, atol=1e-5)
     assert torch.allclose(up, 1 - up_turned, atol=1e-5)
 
@@ -111,7 +111,8 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
 
     weights = tmp_path / "model.onnx"
     weights.write_bytes(b"no network")
-    write_manifest(tmp_path, "mine", "classifier", weights, {"input_size": [96, 32]})
+    values = {"input_size": [96, 32], "normalisation": {"median_rows": 42.0, "widening": 1.6}}
+    write_manifest(tmp_path, "mine", "classifier", weights, values)
     with pytest.raises(ModelError, match="cannot load"):
         OnnxClassifier(read(tmp_path))
 

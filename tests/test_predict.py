@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from karyofast.classify import Frame
 from karyofast.crops import CropRow
 from karyofast.errors import DataError
 from karyofast.predict import (
@@ -31,7 +32,7 @@ def crop(length=50, white=True, dense_top=True):
 class Ruler:
     """A stand-in for a network: the class is the length seen, the p arm the denser end."""
 
-    input_size = (96, 32)
+    frame = Frame(96, 32, 42.0, 1.6)
 
     def __init__(self):
         self.seen = []

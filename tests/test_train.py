@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from karyofast.classify import FLOOR, Frame
 from karyofast.crops import CropSource, split_of
 from karyofast.errors import DataError, ModelError, OptionError
-from karyofast.models.vgg16 import Vgg16
+from karyofast.models.vgg16 import NOTHING, Vgg16
 from karyofast.train import classifier, separator
+from karyofast.train.augment import Augmentation, augmented, no_chromosome
 from karyofast.train.axes import composed, cut, picture, targets
 from karyofast.train.compose import ComposeOptions, PieceStore, compose
-from karyofast.train.crops import Augmentation, augmented, prepare
+from karyofast.train.crops import prepare, simulate
 from karyofast.train.loop import CHECKPOINT, one_cycle
 from karyofast.train.start import start_from
 
@@ -44,7 +46,8 @@ def crops(small):
     return prepare(small, seed=3, variants=2, jobs=1)
 
 
-OPTIONS = classifier.TrainOptions(epochs=2, more=0, batch=12, rows=32, columns=32, variants=2)
+FRAME = Frame(32, 32, 14.0, 1.2)
+OPTIONS = classifier.TrainOptions(epochs=2, more=0, batch=12, frame=FRAME, variants=2, simulated=0)
 
 
 def test_preparing_twice_gives_the_same_crops(small, crops):
@@ -56,13 +59,44 @@ def test_preparing_twice_gives_the_same_crops(small, crops):
 
 
 def test_augmented_crops_differ_and_keep_to_their_seed(crops):
-    first, up = augmented(crops, 0, (96, 32), np.random.default_rng(1), Augmentation())
-    again, up_again = augmented(crops, 0, (96, 32), np.random.default_rng(1), Augmentation())
-    other, _ = augmented(crops, 0, (96, 32), np.random.default_rng(2), Augmentation())
-    assert first.shape == (96, 32)
+    first, right = augmented(crops, 0, Frame(), np.random.default_rng(1), Augmentation())
+    again, right_again = augmented(crops, 0, Frame(), np.random.default_rng(1), Augmentation())
+    other, _ = augmented(crops, 0, Frame(), np.random.default_rng(2), Augmentation())
+    assert first.shape == Frame().size
     assert np.array_equal(first, again)
-    assert up == up_again
+    assert right == right_again
     assert not np.array_equal(first, other)
+
+
+def test_what_is_made_into_no_chromosome_is_told_from_chromosomes(crops):
+    rng = np.random.default_rng(1)
+    for index in range(len(crops.label)):
+        drawn, right = augmented(crops, index, FRAME, rng, Augmentation(nothing=1.0))
+        assert right == NOTHING
+        assert np.isfinite(drawn).all()
+        assert augmented(crops, index, FRAME, rng, Augmentation(nothing=0.0))[1] % 24 == crops.label[index]
+    made = [no_chromosome(crops, 0, rng) for _ in range(60)]
+    assert all((one > FLOOR).any() for one in made)
+    lengths = np.array([len(one) for one in made])
+    assert lengths.min() < 0.7 * len(crops.crops[0][0])
+    assert lengths.max() > 1.2 * len(crops.crops[0][0])
+
+
+def test_simulated_cells_are_for_training_and_know_which_end_is_up():
+    made = simulate(2, seed=1, variants=2, jobs=1)
+    assert len(made.label) == 92
+    assert len(made.part("train")) == 92
+    assert np.array_equal(np.bincount(made.label[:46], minlength=24), [2] * 23 + [0])
+    assert np.array_equal(np.bincount(made.label[46:], minlength=24), [2] * 22 + [1, 1])
+    # the short arm of an acrocentric is less than half: where the chromosome is narrowest tells which end is up
+    longer = [
+        (one[0].shape[0] // 2 > int(np.argmin((one[0] > 0).sum(axis=1)[5:-5])) + 5) == bool(up[0])
+        for one, up, label in zip(made.crops, made.upright, made.label, strict=True)
+        if label in (12, 13, 14)
+    ]
+    assert np.mean(longer) > 0.6
+    both = made + made
+    assert len(both.crops) == len(both.scales) == len(both.upright) == 184
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(crops, tmp_path):
@@ -101,7 +135,7 @@ def started(small, tmp_path_factory):
 def test_a_training_that_starts_from_an_exported_model_answers_as_it_does(crops, started):
     folder, network = started
     other = Vgg16((32, 32))
-    inputs = torch.from_numpy(np.stack([augmented(crops, i, (32, 32), np.random.default_rng(i), Augmentation())[0]
+    inputs = torch.from_numpy(np.stack([augmented(crops, i, FRAME, np.random.default_rng(i), Augmentation())[0]
                                         for i in range(len(crops.label))])[:, None])  # fmt: skip
     start_from(other, str(folder), inputs)
     with torch.inference_mode():
@@ -124,10 +158,18 @@ def test_frozen_convolutions_stay_as_they_started(crops, started, tmp_path):
     assert same == [True] * 4 + [False] * 9
 
 
-def test_a_start_from_weights_of_another_shape_is_refused(started, tmp_path):
-    folder, _ = started
-    with pytest.raises(ModelError, match="must have weights of shape"):
-        start_from(Vgg16((64, 32)), str(folder), torch.zeros(4, 1, 64, 32))
+def test_a_start_with_another_frame_takes_the_convolutions_alone(started):
+    folder, network = started
+    other = Vgg16((64, 32))
+    head = other.head[2].weight.detach().clone()
+    start_from(other, str(folder), torch.randn(4, 1, 64, 32))
+    assert torch.equal(other.head[2].weight, head)
+    same = Vgg16((32, 32))
+    start_from(same, str(folder), torch.randn(4, 1, 32, 32))
+    assert torch.allclose(same.head[2].weight, network.head[2].weight, atol=1e-3)
+
+
+def test_a_start_from_what_are_no_weights_is_refused(tmp_path):
     (tmp_path / "broken.pt").write_bytes(b"not a state dict")
     with pytest.raises(ModelError, match="state dict of vgg16_bn"):
         start_from(Vgg16((32, 32)), str(tmp_path / "broken.pt"), torch.zeros(4, 1, 32, 32))

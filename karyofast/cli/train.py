@@ -47,6 +47,7 @@ def classifier(
         typer.Option("--from", help="Weights to start from: a model's name or folder, or a vgg16_bn state dict."),
     ] = "",
     frozen: Annotated[int, typer.Option(min=0, max=13, help="Convolutions from the input on to leave alone.")] = 0,
+    simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     seed: Seed = 0,
     everything: Annotated[
@@ -71,7 +72,15 @@ def classifier(
     if device == "cuda":
         _check_cuda()
     chosen = options.TrainOptions(
-        epochs=epochs, more=more, rate=rate, batch=batch, seed=seed, everything=everything, start=start, frozen=frozen
+        epochs=epochs,
+        more=more,
+        rate=rate,
+        batch=batch,
+        seed=seed,
+        everything=everything,
+        start=start,
+        frozen=frozen,
+        simulated=simulated,
     )
     _check_data(data)
     make_folder(out)

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from karyofast.models.axisnet import AxisNet
-from karyofast.models.vgg16 import CLASS_COUNT
+from karyofast.models.vgg16 import split
 
 LEAST = 1024
 """Elements from which a tensor is worth storing as fp16."""
@@ -30,9 +30,7 @@ class _Classes(nn.Module):
         self.network = network
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        joint = torch.softmax(self.network(crops), dim=1)
-        up, down = joint[:, :CLASS_COUNT], joint[:, CLASS_COUNT:]
-        return up + down, up.sum(dim=1)
+        return split(self.network(crops))
 
 
 class _Probabilities(nn.Module):

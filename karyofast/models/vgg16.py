@@ -2,7 +2,7 @@
 
 The convolutional part is configuration D of Simonyan and Zisserman (2015) with batch normalisation; its parameters bear
 torchvision's names (`vgg16_bn`: ``features.0.weight`` ...), so its ImageNet weights load as they are. The two layers of
-4096 are replaced by one of 256: a straightened crop leaves 3 x 1 cells of 512 features, not 7 x 7.
+4096 are replaced by one of 256: a straightened crop leaves 4 x 1 cells of 512 features, not 7 x 7.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ CONFIGURATION: tuple[int | str, ...] = (
 
 CLASS_COUNT = 24
 
+NOTHING = 2 * CLASS_COUNT
+"""Output of a crop that shows no whole single chromosome: a piece of one, two that touch, debris."""
+
 
 class Vgg16(nn.Module):
     """VGG-16 with batch normalisation and a small head.
@@ -35,7 +38,7 @@ class Vgg16(nn.Module):
         Share of the head's inputs dropped in training.
     """
 
-    def __init__(self, input_size: tuple[int, int] = (96, 32), hidden: int = 256, dropout: float = 0.5) -> None:
+    def __init__(self, input_size: tuple[int, int] = (128, 32), hidden: int = 256, dropout: float = 0.5) -> None:
         super().__init__()
         if input_size[0] % 32 or input_size[1] % 32 or min(input_size) < 32:
             raise ModelError(f"input_size must be multiples of 32. Got: {input_size}.")
@@ -48,11 +51,11 @@ class Vgg16(nn.Module):
             nn.Linear(512 * cells, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
-            nn.Linear(hidden, 2 * CLASS_COUNT),
+            nn.Linear(hidden, NOTHING + 1),
         )
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Joint logits of class and orientation.
+        """Joint logits of class and orientation, and of `NOTHING`.
 
         Parameters
         ----------
@@ -60,11 +63,22 @@ class Vgg16(nn.Module):
 
         Returns
         -------
-        float32 (n, 48)
-            First 24: the classes with the p arm up, then the same with the p arm down.
+        float32 (n, 49)
+            First 24: the classes with the p arm up, then the same with the p arm down, then `NOTHING`.
         """
         logits: Tensor = self.head(self.features(crops))
         return logits
+
+
+def split(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Class probabilities float32 (n, 24) and probability that the p arm is up float32 (n,) of joint logits (n, 49).
+
+    What a row of classes falls short of 1 is the probability of `NOTHING`.
+    """
+    joint = torch.softmax(logits, dim=1)
+    up, down = joint[:, :CLASS_COUNT], joint[:, CLASS_COUNT:NOTHING]
+    classes = up + down
+    return classes, up.sum(dim=1) / classes.sum(dim=1).clamp(min=1e-9)
 
 
 class Recogniser(nn.Module):
@@ -79,13 +93,11 @@ class Recogniser(nn.Module):
         self.network = network
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Class probabilities float32 (n, 24) and probability that the p arm is up float32 (n,)."""
+        """What `split` gives of both readings together."""
         straight = self.network(crops)
         turned = self.network(torch.flip(crops, dims=(2, 3)))
-        swapped = torch.cat([turned[:, CLASS_COUNT:], turned[:, :CLASS_COUNT]], dim=1)
-        joint = torch.softmax(0.5 * (straight + swapped), dim=1)
-        up, down = joint[:, :CLASS_COUNT], joint[:, CLASS_COUNT:]
-        return up + down, up.sum(dim=1)
+        swapped = torch.cat([turned[:, CLASS_COUNT:NOTHING], turned[:, :CLASS_COUNT], turned[:, NOTHING:]], dim=1)
+        return split(0.5 * (straight + swapped))
 
 
 def load_imagenet(network: Vgg16, weights: Mapping[str, Tensor]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from karyofast.classify import Frame
 from karyofast.errors import ModelError
 from karyofast.models.store import ModelInfo
 
@@ -24,6 +25,16 @@ def _session(info: ModelInfo, threads: int) -> Any:
         raise ModelError(f"{info.weights}: ONNX Runtime cannot load it: {error}") from error
 
 
+def _frame(info: ModelInfo) -> Frame:
+    """How the crops of a classifier are laid out, as its manifest says."""
+    try:
+        rows, columns = info.values["input_size"]
+        told = info.values["normalisation"]
+        return Frame(int(rows), int(columns), float(told["median_rows"]), float(told["widening"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{info.folder}: model.toml must have input_size and normalisation. Got: {error}.") from error
+
+
 class OnnxClassifier:
     """A classifier exported by `karyofast.export.onnx`.
 
@@ -36,9 +47,8 @@ class OnnxClassifier:
     """
 
     def __init__(self, info: ModelInfo, threads: int = 0) -> None:
-        rows, columns = info.values["input_size"]
         self.info = info
-        self.input_size: tuple[int, int] = (int(rows), int(columns))
+        self.frame = _frame(info)
         self._session = _session(info, threads)
 
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from karyofast.classify import network_input
+from karyofast.classify import Frame, network_input
 from karyofast.errors import DataError
 from karyofast.models.vgg16 import CLASS_COUNT, Recogniser, Vgg16
-from karyofast.train.crops import Augmentation, CropSet, augmented
+from karyofast.train.augment import Augmentation, augmented
+from karyofast.train.crops import CropSet
 from karyofast.train.loop import State, claim, log, one_cycle
 from karyofast.train.machine import keep_freed_memory, quick_bfloat16
 from karyofast.train.start import start_from
@@ -46,8 +47,9 @@ class TrainOptions:
     warm: float = 0.15
     """share of the steps over which the rate rises"""
     seed: int = 0
-    rows: int = 96
-    columns: int = 32
+    frame: Frame = field(default_factory=Frame)
+    simulated: int = 60
+    """simulated cells to train on beside the real ones"""
     variants: int = 3
     """straightened variants of each chromosome"""
     everything: bool = False
@@ -122,7 +124,7 @@ def train(
             if progress:
                 progress(state.step, steps, {**figures, "loss": losses[-1]})
         state.save(folder)
-        figures = measure(network, crops, crops.part("validation"), device)
+        figures = measure(network, options.frame, crops, crops.part("validation"), device)
         line = {"epoch": epoch + 1, "loss": float(np.mean(losses)), **figures}
         line["seconds"] = round(time.perf_counter() - started, 1)
         log(folder, line)
@@ -131,7 +133,7 @@ def train(
 
 def _network(options: TrainOptions, device: str) -> Vgg16:
     torch.manual_seed(options.seed)
-    network = Vgg16((options.rows, options.columns))
+    network = Vgg16(options.frame.size)
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -151,8 +153,7 @@ def _start(network: Vgg16, crops: CropSet, chosen: NDArray[np.int64], options: T
     """Load the weights that the options name."""
     rng = np.random.default_rng([options.seed, 2])
     some = rng.choice(chosen, min(START_CROPS, len(chosen)), replace=False)
-    size = (options.rows, options.columns)
-    drawn = np.stack([augmented(crops, int(index), size, rng, options.augmentation)[0] for index in some])
+    drawn = np.stack([augmented(crops, int(index), options.frame, rng, options.augmentation)[0] for index in some])
     start_from(network, options.start, torch.from_numpy(drawn[:, None]).to(device))
 
 
@@ -170,11 +171,10 @@ def _step(
     how: Augmentation,
     device: str,
 ) -> float:
-    size = (options.rows, options.columns)
     rng = np.random.default_rng([options.seed, 1, state.step])
-    drawn = [augmented(crops, int(index), size, rng, how) for index in batch]
-    inputs = torch.from_numpy(np.stack([crop for crop, _ in drawn])[:, None]).to(device)
-    joint = crops.label[batch] + CLASS_COUNT * np.array([not up for _, up in drawn])
+    drawn = [augmented(crops, int(index), options.frame, rng, how) for index in batch]
+    inputs = torch.from_numpy(np.stack([values for values, _ in drawn])[:, None]).to(device)
+    right = np.array([right for _, right in drawn])
     # dropout draws from torch's own generator: seeded by the step, a resumed run drops what an unbroken one does
     torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()
@@ -183,7 +183,7 @@ def _step(
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
         logits = state.network(inputs.to(memory_format=torch.channels_last))
-    loss = cross_entropy(logits.float(), torch.from_numpy(joint).to(device), label_smoothing=options.smoothing)
+    loss = cross_entropy(logits.float(), torch.from_numpy(right).to(device), label_smoothing=options.smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimizer.step()
@@ -192,16 +192,13 @@ def _step(
 
 
 def predict(
-    network: Vgg16, crops: CropSet, indices: NDArray[np.int64], variant: int = 0, device: str = "cpu"
+    network: Vgg16, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Class probabilities (n, 24) and probability that the p arm is up (n,) of unchanged crops."""
     reader = Recogniser(network).eval()
     classes, ups = [], []
     for first in range(0, len(indices), 64):
-        inputs = [
-            network_input(crops.crops[i][variant], crops.scales[i], network.input_size)
-            for i in indices[first : first + 64]
-        ]
+        inputs = [network_input(crops.crops[i][0], crops.scales[i], frame) for i in indices[first : first + 64]]
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
             probabilities, up = reader(torch.from_numpy(np.stack(inputs)[:, None]).to(device))
         classes.append(probabilities.float().cpu().numpy())
@@ -211,12 +208,15 @@ def predict(
     return np.concatenate(classes), np.concatenate(ups)
 
 
-def measure(network: Vgg16, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu") -> dict[str, float]:
-    """Share of crops whose class, and whose orientation, is right."""
+def measure(
+    network: Vgg16, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
+) -> dict[str, float]:
+    """Share of crops whose class, and whose orientation, is right, and that are taken for no chromosome."""
     if len(indices) == 0:
         return {}
-    classes, up = predict(network, crops, indices, device=device)
+    classes, up = predict(network, frame, crops, indices, device)
     return {
         "class": float(np.mean(classes.argmax(axis=1) == crops.label[indices])),
         "orientation": float(np.mean((up >= 0.5) == crops.upright[indices, 0])),
+        "nothing": float(np.mean(classes.sum(axis=1) < 0.5)),
     }

@@ -13,7 +13,7 @@ import torch
 
 from karyofast import __version__
 from karyofast.arrange import arrange
-from karyofast.classify import MEDIAN_ROWS, WIDENING, Runtime, network_input
+from karyofast.classify import Runtime, network_input
 from karyofast.classify import read as read_crops
 from karyofast.coco import load as load_truth
 from karyofast.crops import CropSource, split_of, trained_slide
@@ -27,7 +27,7 @@ from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
-from karyofast.train.crops import CropSet, prepare
+from karyofast.train.crops import CropSet, prepare, simulate
 from karyofast.types import CLASSES, Label
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -102,6 +102,14 @@ def train_classifier(
     )
     if len(crops.part("test")) == 0:
         raise DataError(f"{data}: no case falls into the test split: nothing to score on. Give more cases.")
+    if options.simulated:
+        crops += simulate(
+            options.simulated,
+            options.seed,
+            options.variants,
+            torch.get_num_threads(),
+            lambda done: tell("simulate", done, options.simulated, {}),
+        )
     network = classifier.train(
         crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures)
     )
@@ -118,7 +126,7 @@ def write_classifier(
     values: dict[str, Any] = {
         "classes": list(CLASSES),
         "input_size": list(network.input_size),
-        "normalisation": {"median_rows": MEDIAN_ROWS, "widening": WIDENING},
+        "normalisation": {"median_rows": options.frame.median_rows, "widening": options.frame.widening},
         "made_by": f"karyofast {__version__}",
     }
     write_manifest(folder, name, "classifier", weights, values)
@@ -138,7 +146,7 @@ def write_classifier(
 
 def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> ClassifierScore:
     """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
-    inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.input_size) for i in indices])
+    inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.frame) for i in indices])
     parts = [read_crops(inputs[first : first + 64, None], runtime) for first in range(0, len(inputs), 64)]
     classes = np.concatenate([part[0] for part in parts])
     up = np.concatenate([part[1] for part in parts])
@@ -282,9 +290,11 @@ def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, sc
     return f"""# {name}
 
 VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction
-of the p arm from one straightened chromosome of {options.rows} x {options.columns} px. ONNX, weights stored as fp16.
+of the p arm from one straightened chromosome of {options.frame.rows} x {options.frame.columns} px, or that the crop
+shows no whole single one (what the class probabilities fall short of 1). ONNX, weights stored as fp16.
 
-**Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}. {seen}{started}
+**Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}, with {options.simulated} simulated
+cells. {seen}{started}
 
 | test cases: {score.cells} cells, {score.crops} chromosomes in random turns | share right |
 |---|---|

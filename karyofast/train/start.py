@@ -27,7 +27,8 @@ def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
         Changed in place.
     weights : str
         A state dict of torchvision's `vgg16_bn` (``.pt``, ``.pth`` or ``.safetensors``), of which the convolutional
-        part is taken; else a model of the store or a model folder, of which everything is.
+        part is taken; else a model of the store or a model folder, of which the head is taken too where it has the
+        same layers.
     crops : float32 (n, 1, rows, columns)
         Training inputs, a few hundred. An exported model's batch normalisations were folded into its convolutions;
         they are unfolded on these.
@@ -35,7 +36,7 @@ def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
     Raises
     ------
     ModelError
-        No such weights, or they are not of a VGG-16 of this input size.
+        No such weights, or they are not of a VGG-16.
     """
     path = Path(weights)
     if path.suffix in STATE_DICTS:
@@ -51,10 +52,14 @@ def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
         _fill(module.weight, kernel, weights)
         if module.bias is not None:
             _fill(module.bias, bias, weights)
-    for name, parameter in network.head.named_parameters():
-        if f"network.head.{name}" not in tensors:
-            raise ModelError(f"{weights} must have the head of a VGG-16. Got: no {name}.")
-        _fill(parameter, tensors[f"network.head.{name}"], weights)
+    own_head = dict(network.head.named_parameters())
+    missing = [name for name in own_head if f"network.head.{name}" not in tensors]
+    if missing:
+        raise ModelError(f"{weights} must have the head of a VGG-16. Got: no {missing[0]}.")
+    head = {name: tensors[f"network.head.{name}"] for name in own_head}
+    if all(parameter.shape == head[name].shape for name, parameter in own_head.items()):
+        for name, parameter in own_head.items():
+            _fill(parameter, head[name], weights)
     _unfold(network, crops)
 
 
