@@ -21,7 +21,7 @@ from karyofast.batch_workers import spread
 from karyofast.config import Options, to_dict
 from karyofast.errors import KaryofastError, OptionError, OutputError
 from karyofast.io import read_metaphase
-from karyofast.models.store import ModelInfo, find
+from karyofast.models.store import CLASSIFIERS, ModelInfo, classifier_for, find
 from karyofast.pipeline import Models
 from karyofast.report import PAGE, SUMMARY, SummaryRow
 from karyofast.run_folder import INSTANCES, RUN, Task
@@ -200,10 +200,11 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
     """
     if models is not None:
         # a runtime of the caller's own need not come from a model directory
-        pairs = {"classifier": models.classifier, "separator": models.separator}
+        pairs = {**{f"classifier, {one}": models.classifier(one) for one in CLASSIFIERS}, "separator": models.separator}
         infos = {kind: getattr(model, "info", type(model)) for kind, model in pairs.items() if model is not None}
     else:
-        infos = {"classifier": find(options.classify.model, "classifier")}
+        wanted = {f"classifier, {one}": classifier_for(options.classify.model, one) for one in CLASSIFIERS}
+        infos = {kind: find(name, "classifier") for kind, name in wanted.items()}
         if options.segment.method == "axis":
             infos["separator"] = find(options.segment.model, "separator")
     return {

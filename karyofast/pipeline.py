@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -14,26 +14,36 @@ from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import examine
 from karyofast.errors import OptionError
-from karyofast.models.store import find
+from karyofast.models.store import CLASSIFIERS, classifier_for, find
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece, strangeness
 from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
 from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
-from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase
+from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase, Polarity
 
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The loaded networks; `separator` is None where the method needs none."""
+    """The networks.
 
-    classifier: Runtime
+    Attributes
+    ----------
+    classifier : callable
+        Gives the one for pictures of a polarity.
+    separator : Separator or None
+        None where the method needs none.
+    """
+
+    classifier: Callable[[Polarity], Runtime]
     separator: Separator | None
 
 
 def load_models(options: Options = Options(), threads: int = 0) -> Models:  # noqa: B008 (frozen)
-    """Load the networks that `options` asks for, by ONNX Runtime on `threads` threads (0: one a core).
+    """The networks that `options` asks for, by ONNX Runtime on `threads` threads (0: one a core).
+
+    A classifier that depends on the picture's polarity is loaded with the first picture that needs it.
 
     Raises
     ------
@@ -45,7 +55,9 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
     separator = None
     if options.segment.method == "axis":
         separator = OnnxSeparator(find(options.segment.model, "separator"), threads)
-    return Models(OnnxClassifier(find(options.classify.model, "classifier"), threads), separator)
+    infos = {polarity: find(classifier_for(options.classify.model, polarity), "classifier") for polarity in CLASSIFIERS}
+    loaded = cache(lambda polarity: OnnxClassifier(infos[polarity], threads))
+    return Models(loaded, separator)
 
 
 def karyotype(
@@ -145,7 +157,8 @@ class _Reader:
     """Straightens and classifies chromosomes of one cell; the first ones asked for set the cell's scale."""
 
     def __init__(self, metaphase: Metaphase, options: Options, models: Models, clock: _Clock) -> None:
-        self._metaphase, self._options, self._models, self._clock = metaphase, options, models, clock
+        self._metaphase, self._options, self._clock = metaphase, options, clock
+        self._runtime = models.classifier(metaphase.polarity)
         self._scale: CellScale | None = None
         self._typical: float | None = None
         self._known: dict[int, Piece] = {}
@@ -161,7 +174,7 @@ class _Reader:
         first = self._scale is None
         self._scale = self._scale or CellScale.of(straightened)
         batch = self._options.classify.batch
-        labels = classify(straightened, self._models.classifier, self._scale, batch, both_ends=first)
+        labels = classify(straightened, self._runtime, self._scale, batch, both_ends=first)
         self._clock.mark("classify")
         if first:
             self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
@@ -176,7 +189,7 @@ class _Reader:
         """The pieces, those that were read once now read from both ends."""
         once = [piece for piece in pieces if id(piece.chromosome) in self._once]
         crops = [piece.straightened for piece in once]
-        labels = classify(crops, self._models.classifier, self._scale, self._options.classify.batch)
+        labels = classify(crops, self._runtime, self._scale, self._options.classify.batch)
         self._clock.mark("classify")
         better = {id(piece): replace(piece, label=label) for piece, label in zip(once, labels, strict=True)}
         return [better.get(id(piece), piece) for piece in pieces]

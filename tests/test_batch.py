@@ -14,6 +14,7 @@ from karyofast import batch, coco, report, run_folder
 from karyofast.batch import run
 from karyofast.config import ArrangeOptions, Options, SegmentOptions
 from karyofast.errors import ImageError, ModelError, OptionError, OutputError
+from karyofast.models.store import CLASSIFIERS
 from karyofast.summary import read_summary
 from karyofast.types import Karyotype
 
@@ -115,7 +116,11 @@ def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_
     monkeypatch.setattr(batch.pipeline, "karyotype", lambda metaphase, options, models: analyse(metaphase))
     run(pictures[:1], tmp_path / "out")
     models = json.loads((tmp_path / "out" / "run.json").read_text())["models"]
-    assert {kind: model["name"] for kind, model in models.items()} == {"classifier": "g-band", "separator": "axis"}
+    assert {kind: model["name"] for kind, model in models.items()} == {
+        "classifier, dark": CLASSIFIERS["dark"],
+        "classifier, bright": CLASSIFIERS["bright"],
+        "separator": "axis",
+    }
     assert all(len(model["sha256"]) == 64 for model in models.values())
     assert set(batch.models_of(Options(segment=SegmentOptions("rrt")))) == {"classifier"}
 

@@ -188,7 +188,9 @@ def pipeline(
         Literal["found", "true"], typer.Option(help="found: detected and separated; true: the true masks handed in.")
     ] = "found",
     method: Methods = None,
-    model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    model: Annotated[
+        str, typer.Option(help="Classifier: a shipped model, a model folder, or auto: by the picture's polarity.")
+    ] = "auto",
     slides: SlidesOption = "all",
     by_image: ByImage = False,
     json_file: JsonFile = None,
