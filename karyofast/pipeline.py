@@ -9,7 +9,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from karyofast.arrange import arrange, cost
+from karyofast.arrange import UNPLACED, arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import examine
@@ -21,7 +21,13 @@ from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
 from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
-from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase, Polarity
+from karyofast.types import Arrangement, Candidate, Chromosome, Dropped, Karyotype, Metaphase, Polarity
+
+NO_CHROMOSOME = 0.9
+"""Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
+
+SMALL = 0.7
+"""Relative area up to which such a piece is no chromosome left joined to another: two 21 have it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +108,11 @@ def karyotype(
     if not given:
         pieces, scraps = _without_scraps(pieces, typical)
         dropped += scraps
-    sizes = surprise([piece.chromosome.area for piece in pieces], typical)
-    arrangement = arrange([piece.label for piece in pieces], options.arrange, sizes)
+    arrangement = _arranged(pieces, typical, options.arrange)
+    if not given:
+        pieces, debris = _without_debris(pieces, arrangement, typical)
+        dropped += debris
+        arrangement = _arranged(pieces, typical, options.arrange) if debris else arrangement
     clock.mark("arrange")
     flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
     return Karyotype(
@@ -130,6 +139,28 @@ def _without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[lis
     small = [one.chromosome for one in pieces if one.chromosome.area < least]
     scraps = [Dropped(one.box, one.mask, "segment", "smaller than any chromosome") for one in small]
     return [one for one in pieces if one.chromosome.area >= least], scraps
+
+
+def _without_debris(
+    pieces: Sequence[Piece], arrangement: Arrangement, typical: float | None
+) -> tuple[list[Piece], list[Dropped]]:
+    """The pieces without small ones that found no place and are read as no chromosome, and these.
+
+    Large ones may be several chromosomes that were not separated: they stay, unplaced, for a reviewer.
+    """
+    most = SMALL * (typical or 0.0)
+    debris = [
+        place == UNPLACED and one.label.nothing >= NO_CHROMOSOME and one.chromosome.area < most
+        for one, place in zip(pieces, arrangement.assigned, strict=True)
+    ]
+    left_out = [one.chromosome for one, is_debris in zip(pieces, debris, strict=True) if is_debris]
+    kept = [one for one, is_debris in zip(pieces, debris, strict=True) if not is_debris]
+    return kept, [Dropped(one.box, one.mask, "segment", "read as no chromosome") for one in left_out]
+
+
+def _arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOptions) -> Arrangement:
+    sizes = surprise([piece.chromosome.area for piece in pieces], typical)
+    return arrange([piece.label for piece in pieces], options, sizes)
 
 
 def _look_twice(
