@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from karyotypes import bars, karyotype, label
+from run_tree import tree
 
 from karyofast import batch
 from karyofast.batch import run
@@ -41,10 +42,6 @@ def picture(path: Path, number: int) -> Path:
 @pytest.fixture
 def pictures(tmp_path):
     return [picture(tmp_path / "in" / f"{name}.png", number) for name, number in (("a", 3), ("b", 4))]
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def test_two_processes_write_and_log_what_one_does(pictures, tmp_path, caplog, capfd):
