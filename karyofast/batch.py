@@ -134,8 +134,7 @@ def run(
     """
     if jobs < 1:
         raise OptionError(f"`jobs` must be 1 or more. Got: {jobs}.")
-    bounded = bounds != Bounds()
-    if models is not None and (jobs > 1 or bounded):
+    if models is not None and (jobs > 1 or bounds != Bounds()):
         raise OptionError("`models` cannot be handed to other processes. Leave `models` out, or `jobs` and `bounds`.")
     pattern = None if case_regex is None else case_pattern(case_regex)
     now = describe(options, {} if analyse else models_of(options, models))
@@ -163,7 +162,7 @@ def run(
             events.write("image", **asdict(rows[task]))
 
         pending = [task for task in tasks if task not in rows]
-        if pending and (bounded or min(jobs, len(pending)) > 1):
+        if pending and (bounds != Bounds() or min(jobs, len(pending)) > 1):
             spread(setup, pending, min(jobs, len(pending)), new, bounds)
         elif pending:
             do = setup.load(models=models)

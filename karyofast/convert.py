@@ -71,8 +71,8 @@ class Picture:
 def convert(run: Path, kind: Format, out: Path) -> int:
     """Write the results in the folder `run` to the folder `out` in another format.
 
-    ``labelme`` writes NAME.json for each picture, ``geojson`` NAME.geojson, ``yolo`` labels/NAME.txt, images/ with links
-    to the pictures and data.yaml, ``parquet`` summary.parquet. The memory is that of one picture.
+    ``labelme`` writes NAME.json for each picture, ``geojson`` NAME.geojson, ``yolo`` labels/NAME.txt, images/ with
+    links to the pictures and data.yaml, ``parquet`` summary.parquet. The memory is that of one picture.
 
     Returns
     -------
