@@ -169,7 +169,7 @@ class _Crew:
         try:
             said = worker.pipe.recv()
         except (EOFError, OSError) as error:
-            worker.end()
+            worker.process.join()
             how = f"a worker process ended with code {worker.process.exitcode}"
             if worker.task is None:
                 raise KaryofastError(
