@@ -1,4 +1,4 @@
-"""Karyotype many images into a folder: resumable, one bad image never stops the others.
+"""Karyotype many images into a folder: resumable, one bad image never stops the others; a full disk does.
 
 What lies where, and when an image counts as done, is told in `karyofast.run_folder`; how images are spread over
 processes in `karyofast.batch_workers`.
@@ -6,31 +6,38 @@ processes in `karyofast.batch_workers`.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from karyofast import __version__, pipeline, report, run_folder
-from karyofast.batch_workers import spread
+from karyofast.batch_workers import Bounds, Do, spread
 from karyofast.config import Options, to_dict
 from karyofast.errors import KaryofastError, OptionError, OutputError
 from karyofast.io import read_metaphase
 from karyofast.models.store import CLASSIFIERS, ModelInfo, classifier_for, find
-from karyofast.pipeline import Models
-from karyofast.report import PAGE, SUMMARY, SummaryRow
-from karyofast.run_folder import INSTANCES, RUN, Task
+from karyofast.pipeline import Clock, Models
+from karyofast.report import CASES, PAGE, SUMMARY, SummaryRow
+from karyofast.run_folder import INSTANCES, RUN, Shard, Task
+from karyofast.run_log import opened
+from karyofast.summary import case_of, case_pattern, case_row, case_rows, failed_row, write_cases
 from karyofast.types import Karyotype, Metaphase
 
 Analyse = Callable[[Metaphase], Karyotype]
 
 LIBRARIES = ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime")
 """Packages that results depend on; their versions stand in run.json."""
+
+NO_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""Errors of writing that the next image would meet too."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +59,17 @@ class Setup:
     settings: str
     analyse: Analyse | None = None
 
-    def load(self, threads: int = 0, models: Models | None = None) -> Callable[[Task], SummaryRow]:
+    def load(self, threads: int = 0, models: Models | None = None) -> Do:
         """Load the models, on `threads` threads each (0: one a core); returns what does one image."""
-        analyse = self.analyse or partial(
-            pipeline.karyotype, options=self.options, models=models or pipeline.load_models(self.options, threads)
-        )
-        return partial(attempt, setup=self, analyse=analyse)
+        if self.analyse:
+            return partial(attempt, setup=self, analyse=partial(_stand_in, analyse=self.analyse))
+        models = models or pipeline.load_models(self.options, threads)
+        return partial(attempt, setup=self, analyse=partial(pipeline.karyotype, options=self.options, models=models))
+
+
+def _stand_in(metaphase: Metaphase, clock: Clock, analyse: Analyse) -> Karyotype:
+    clock.begin("analyse")
+    return analyse(metaphase)
 
 
 def run(
@@ -68,6 +80,10 @@ def run(
     models: Models | None = None,
     jobs: int = 1,
     force: bool = False,
+    shard: Shard | None = None,
+    bounds: Bounds = Bounds(),  # noqa: B008 (frozen)
+    case_regex: str | None = None,
+    log: Path | None = None,
     analyse: Analyse | None = None,
     progress: Callable[[SummaryRow], None] | None = None,
 ) -> list[SummaryRow]:
@@ -86,6 +102,16 @@ def run(
         Processes that work side by side, 1 or more.
     force : bool
         Do every image again, also where `out` holds results of other settings.
+    shard : Shard, optional
+        Do only this lot of the images and write its own summary, ``summary-I-of-N.csv``. Several shards may fill `out`
+        side by side; the same run without a shard then takes over what they did and writes what tells of all.
+    bounds : Bounds
+        What one image may take; with bounds, one job is a process of its own too.
+    case_regex : str, optional
+        Finds the case of an image in its path, see `karyofast.summary.case_of`; the cases are written to
+        ``cases.csv``.
+    log : Path, optional
+        File to which events are appended as JSON, one a line, see `karyofast.run_log`.
     analyse : callable, optional
         Stands in for `karyofast.pipeline.karyotype`; with several jobs it must be picklable.
     progress : callable, optional
@@ -94,67 +120,113 @@ def run(
     Returns
     -------
     list of SummaryRow
-        One an image, in the order of `inputs`.
+        One an image of the shard, in the order of `inputs`.
 
     Raises
     ------
     OptionError
         `out` holds results of other settings and `force` is not given; `jobs` below 1, or `models` with several
-        jobs.
+        jobs or with bounds; `case_regex` is no regular expression.
     OutputError
-        `out` cannot be written to.
+        `out` cannot be written to, or not any more; the same call goes on from there.
     ModelError
         A model that cannot be used.
     """
     if jobs < 1:
         raise OptionError(f"`jobs` must be 1 or more. Got: {jobs}.")
-    if models is not None and jobs > 1:
-        raise OptionError(f"`models` cannot be handed to other processes. Got: jobs={jobs}. Leave `models` out.")
+    if models is not None and (jobs > 1 or bounds != Bounds()):
+        raise OptionError("`models` cannot be handed to other processes. Leave `models` out, or `jobs` and `bounds`.")
+    pattern = None if case_regex is None else case_pattern(case_regex)
     now = describe(options, {} if analyse else models_of(options, models))
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        tasks = _begin(inputs, out, now, force)
+        content, tasks = _begin(inputs, out, now, force, shard)
     setup = Setup(options, run_folder.fingerprint(now), analyse)
     rows: dict[Task, SummaryRow] = {}
 
     def tell(task: Task, row: SummaryRow) -> None:
-        rows[task] = row
+        rows[task] = row if pattern is None else replace(row, case=case_of(task.image, pattern))
         if progress:
-            progress(row)
+            progress(rows[task])
 
-    for task in tasks:
-        earlier = None if force else run_folder.finished(task, setup.settings)
-        if earlier is not None:
-            tell(task, earlier)
-    pending = [task for task in tasks if task not in rows]
-    if min(jobs, len(pending)) > 1:
-        spread(setup, pending, min(jobs, len(pending)), tell)
-    elif pending:
-        do = setup.load(models=models)
-        for task in pending:
-            tell(task, do(task))
-    with _writing(out):
-        return _end(tasks, out, rows)
+    with opened(log) as events:
+        events.write("start", folder=str(out), images=len(tasks), jobs=jobs, shard=shard and str(shard), **now)
+        for task in tasks:
+            earlier = None if force else run_folder.finished(task, setup.settings)
+            if earlier is not None:
+                tell(task, earlier)
+        events.write("resumed", images=len(rows))
+
+        def new(task: Task, row: SummaryRow) -> None:
+            tell(task, row)
+            events.write("image", **asdict(rows[task]))
+
+        pending = [task for task in tasks if task not in rows]
+        if pending and (bounds != Bounds() or min(jobs, len(pending)) > 1):
+            spread(setup, pending, min(jobs, len(pending)), new, bounds)
+        elif pending:
+            do = setup.load(models=models)
+            for task in pending:
+                new(task, do(task, lambda stage: None))
+        ordered = [rows[task] for task in tasks]
+        with _writing(out):
+            if shard:
+                report.write_summary(out / f"summary-{shard}.csv", ordered)
+            else:
+                _end(tasks, out, ordered, content, case_regex)
+        events.write("end", images=len(pending), failed=sum(row.status == "failed" for row in ordered))
+    return ordered
 
 
-def attempt(task: Task, setup: Setup, analyse: Analyse) -> SummaryRow:
-    """Do one image: read, analyse, write. Every error becomes a row "failed" with its reason."""
+def attempt(task: Task, told: Callable[[str], None], setup: Setup, analyse: Callable[..., Karyotype]) -> SummaryRow:
+    """Do one image: read, analyse, write. Every error becomes a row "failed" with its stage and reason.
+
+    Raises
+    ------
+    OutputError
+        Nothing can be written any more: the images that follow would fail too.
+    """
+    clock = Clock(told)
+    clock.begin("read")
     try:
-        run_folder.clear(task)
         made_from = run_folder.source_of(task, setup.settings)
-        karyotype = analyse(read_metaphase(task.path, setup.options.polarity))
-        return run_folder.write_result(task, karyotype, made_from, setup.options.arrange)
+        with _disk(task):
+            run_folder.clear(task)
+        karyotype = analyse(read_metaphase(task.path, setup.options.polarity), clock=clock)
+        with _disk(task):
+            return run_folder.write_result(task, karyotype, made_from, setup.options.arrange, clock)
+    except OutputError:
+        raise
     except KaryofastError as error:
         _log.debug("%s: failed", task.path, exc_info=True)
-        return report.failed_row(task.image, str(error))
+        return failed_row(task.image, str(error), stage=clock.stage)
+    except MemoryError as error:
+        return failed_row(task.image, f"asked for more memory than it may have ({error}).", stage=clock.stage)
     except Exception as error:  # the one place where it is caught: what no one foresaw in one image must not end a
         # night's run; type and message stand in the summary, the way there in the log (--verbose)
         _log.debug("%s: failed unexpectedly", task.path, exc_info=True)
-        return report.failed_row(task.image, f"unexpected {type(error).__name__}: {error}")
+        return failed_row(task.image, f"unexpected {type(error).__name__}: {error}", stage=clock.stage)
 
 
-def _begin(inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool) -> list[Task]:
-    """Compare with an earlier run in `out`, then write run.json."""
+@contextmanager
+def _disk(task: Task) -> Iterator[None]:
+    """Tell a folder that nothing can be written to any more from trouble with one image's files."""
+    try:
+        yield
+    except OSError as error:
+        out = task.folder.parent
+        if error.errno in NO_DISK or not os.access(out, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"{out}: cannot be written to: {error}. Make room or name another folder; the same command goes on "
+                "from there."
+            ) from error
+        raise
+
+
+def _begin(
+    inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool, shard: Shard | None
+) -> tuple[dict[str, Any], list[Task]]:
+    """Compare with an earlier run in `out`, then write run.json; its content, and the images to be done."""
     try:
         earlier = run_folder.read_run(out)
     except OptionError:
@@ -166,10 +238,13 @@ def _begin(inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool) 
     folders = dict(earlier["folders"]) if earlier else {}
     tasks = run_folder.tasks(inputs, out, folders)
     folders.update({task.source: task.folder.name for task in tasks})
-    for name in (RUN, SUMMARY, INSTANCES, PAGE):
-        run_folder.sweep(out, name)
-    run_folder.write_json(out / RUN, {**now, "inputs": [task.image for task in tasks], "folders": folders})
-    return tasks
+    content = {**now, "inputs": [task.image for task in tasks], "folders": folders}
+    if shard is None:
+        for name in (RUN, SUMMARY, CASES, INSTANCES, PAGE):
+            run_folder.sweep(out, name)
+    if shard is None or content != earlier:  # other shards may be reading it
+        run_folder.write_json(out / RUN, content)
+    return content, [task for task in tasks if shard is None or shard.holds(task.path)]
 
 
 def describe(options: Options, models: dict[str, dict[str, str]]) -> dict[str, Any]:
@@ -215,14 +290,34 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
     }
 
 
-def _end(tasks: Sequence[Task], out: Path, rows: dict[Task, SummaryRow]) -> list[SummaryRow]:
+def _end(
+    tasks: Sequence[Task], out: Path, rows: Sequence[SummaryRow], content: dict[str, Any], case_regex: str | None
+) -> None:
     """Write what tells of the run as a whole."""
-    ordered = [rows[task] for task in tasks]
-    done = [task for task in tasks if rows[task].status == "done"]
-    report.write_summary(out / SUMMARY, ordered)
-    run_folder.write_instances(out / INSTANCES, done, {"description": f"karyofast {__version__} run"})
-    report.html(ordered, out, {task.image: task.folder.name for task in tasks})
-    return ordered
+    done = [task for task, row in zip(tasks, rows, strict=True) if row.status == "done"]
+    report.write_summary(out / SUMMARY, rows)
+    if case_regex is None:
+        (out / CASES).unlink(missing_ok=True)
+    else:
+        write_cases(out / CASES, case_rows(rows))
+    seconds = run_folder.write_instances(out / INSTANCES, done, {"description": f"karyofast {__version__} run"})
+    report.html(rows, out, {task.image: task.folder.name for task in tasks}, _facts(content))
+    total = asdict(case_row("", rows))
+    del total["case"]
+    run_folder.write_json(out / RUN, {**content, "case_regex": case_regex, "total": total, "seconds": seconds})
+
+
+def _facts(content: dict[str, Any]) -> dict[str, str]:
+    """What the page says of the run as a whole."""
+    options = content["options"]
+    models = {kind: f"{model['name']} {model['sha256'][:12]}".strip() for kind, model in content["models"].items()}
+    return {
+        "karyofast": content["karyofast"],
+        "polarity": options["polarity"],
+        "detector": options["detect"]["method"],
+        "method": options["segment"]["method"],
+        **models,
+    }
 
 
 @contextmanager

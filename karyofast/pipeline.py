@@ -71,6 +71,7 @@ def karyotype(
     options: Options = Options(),  # noqa: B008 (frozen)
     models: Models | None = None,
     chromosomes: Sequence[Chromosome] | None = None,
+    clock: Clock | None = None,
 ) -> Karyotype:
     """Karyotype one metaphase.
 
@@ -82,6 +83,8 @@ def karyotype(
         Loaded when not given; load them once for many images.
     chromosomes : sequence of Chromosome, optional
         Masks known already (drawn by hand, or true ones): detection and separation are left out.
+    clock : Clock, optional
+        Is told which stage begins, and may have run before (while the picture was read).
 
     Returns
     -------
@@ -89,20 +92,21 @@ def karyotype(
         With `seconds` a stage. A blank picture gives an empty one with the flag "blank".
     """
     models = models or load_models(options)
-    clock = _Clock()
+    clock = clock or Clock()
+    clock.begin("detect")
     candidates: list[Candidate] = []
     dropped: list[Dropped] = []
     given = chromosomes is not None
     if not given and "blank" not in metaphase.flags:
         candidates, dropped = examine(metaphase, options.detect)
-    clock.mark("detect")
+    clock.begin("segment")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
         pieces = _look_twice(metaphase, candidates, options, models, clock)
     else:
         if chromosomes is None:
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
-        clock.mark("segment")
         pieces = _Reader(metaphase, options, models, clock)(chromosomes)
+    clock.begin("arrange")
     dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
     typical = _typical(pieces)
     if not given:
@@ -113,7 +117,7 @@ def karyotype(
         pieces, debris = _without_debris(pieces, arrangement, typical)
         dropped += debris
         arrangement = _arranged(pieces, typical, options.arrange) if debris else arrangement
-    clock.mark("arrange")
+    clock.end()
     flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
     return Karyotype(
         metaphase,
@@ -123,7 +127,7 @@ def karyotype(
         tuple(piece.label for piece in pieces),
         arrangement,
         flags,
-        clock.seconds,
+        dict(clock.seconds),
         tuple(dropped),
     )
 
@@ -164,18 +168,17 @@ def _arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOp
 
 
 def _look_twice(
-    metaphase: Metaphase, candidates: Sequence[Candidate], options: Options, models: Models, clock: _Clock
+    metaphase: Metaphase, candidates: Sequence[Candidate], options: Options, models: Models, clock: Clock
 ) -> list[Piece]:
     """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`."""
     if models.separator is None:
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
     offered = ways(metaphase, candidates, options.segment, models.separator)
-    clock.mark("segment")
     reader = _Reader(metaphase, options, models, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
+    clock.begin("second_look")
     chosen = look(candidates, offered, reader, partial(_cost, options=options.arrange))
-    clock.mark("second_look")
     return reader.settled([piece for way in chosen for piece in way])
 
 
@@ -187,7 +190,7 @@ def _cost(pieces: Sequence[Piece], options: ArrangeOptions) -> float:
 class _Reader:
     """Straightens and classifies chromosomes of one cell; the first ones asked for set the cell's scale."""
 
-    def __init__(self, metaphase: Metaphase, options: Options, models: Models, clock: _Clock) -> None:
+    def __init__(self, metaphase: Metaphase, options: Options, models: Models, clock: Clock) -> None:
         self._metaphase, self._options, self._clock = metaphase, options, clock
         self._runtime = models.classifier(metaphase.polarity)
         self._scale: CellScale | None = None
@@ -197,16 +200,16 @@ class _Reader:
 
     def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
         new = [one for one in chromosomes if id(one) not in self._known]
-        if self._known:
-            self._clock.mark("second_look")
+        self._clock.begin("straighten")
         straightened = [straighten(self._metaphase, one) for one in new]
-        self._clock.mark("straighten")
+        self._clock.begin("classify")
         # what the second look tries beside the separator's own ways is read once only: most of it is not taken
         first = self._scale is None
         self._scale = self._scale or CellScale.of(straightened)
         batch = self._options.classify.batch
         labels = classify(straightened, self._runtime, self._scale, batch, both_ends=first)
-        self._clock.mark("classify")
+        if not first:
+            self._clock.begin("second_look")
         if first:
             self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
         sizes = surprise([one.area for one in new], self._typical)
@@ -218,23 +221,45 @@ class _Reader:
 
     def settled(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces, those that were read once now read from both ends."""
+        self._clock.begin("classify")
         once = [piece for piece in pieces if id(piece.chromosome) in self._once]
         crops = [piece.straightened for piece in once]
         labels = classify(crops, self._runtime, self._scale, self._options.classify.batch)
-        self._clock.mark("classify")
         better = {id(piece): replace(piece, label=label) for piece, label in zip(once, labels, strict=True)}
         return [better.get(id(piece), piece) for piece in pieces]
 
 
-class _Clock:
-    """Seconds a stage took."""
+class Clock:
+    """Which stage is at work, and the seconds of those before it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    told : callable, optional
+        Called with the name of each stage as it begins.
+
+    Attributes
+    ----------
+    stage : str
+        The one at work, "" before the first and after `end`.
+    seconds : dict
+        Seconds of each stage so far, without the one at work.
+    """
+
+    def __init__(self, told: Callable[[str], None] | None = None) -> None:
+        self.stage = ""
         self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._told = told
+        self._since = time.perf_counter()
 
-    def mark(self, stage: str) -> None:
-        """Add the time since the last mark to a stage."""
+    def begin(self, stage: str) -> None:
+        """End the stage at work and begin another."""
         now = time.perf_counter()
-        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 4)
-        self._last = now
+        if self.stage:
+            self.seconds[self.stage] = round(self.seconds.get(self.stage, 0.0) + now - self._since, 4)
+        self.stage, self._since = stage, now
+        if stage and self._told:
+            self._told(stage)
+
+    def end(self) -> None:
+        """End the stage at work."""
+        self.begin("")

@@ -1,10 +1,14 @@
 """The folder of a run: what lies where in it, which images are done, what is merged at the end.
 
-``OUT/run.json`` is written first: settings, models, versions, inputs. An image's own folder holds
-``karyotype.json``, ``karyogram.png``, ``overlay.png`` and, written last, its *part* ``instances.json``: the row
-and the masks that it adds to ``summary.csv`` and ``instances.coco.json``, and what they were made from. An image
-is done when its part is there and names the same source (path seen from OUT, size, time of change) and the same
-settings. So a killed run leaves nothing that a rerun takes for whole.
+``OUT/run.json`` is written first: settings, models, versions, inputs; at the end the times are added. An image's
+own folder holds ``karyotype.json``, ``karyogram.png``, ``overlay.png``, ``preview.jpg`` and, written last, its *part*
+``instances.json``: the row and the masks that it adds to ``summary.csv`` and ``instances.coco.json``, and what they
+were made from. The parts are the journal of a run: an image is done when its part is there and names the same source
+(path seen from OUT, size, time of change) and the same settings. So a killed run leaves nothing that a rerun takes for
+whole, and what it completes differs from an unbroken run in the measured times alone.
+
+Several processes or machines may fill one folder, each with its *shard* of the images; the run without a shard that
+follows takes over what they did and writes what tells of all.
 """
 
 from __future__ import annotations
@@ -15,21 +19,27 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karyofast import coco, report
 from karyofast.config import ArrangeOptions
 from karyofast.errors import ImageError, OptionError
 from karyofast.files import replacing, write_whole
-from karyofast.report import KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, SUMMARY, SummaryRow
+from karyofast.report import CASES, KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, PREVIEW, SUMMARY, SummaryRow
 from karyofast.types import Karyotype
 
+if TYPE_CHECKING:
+    from karyofast.pipeline import Clock
+
 RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
+
+DRAWN = (KARYOTYPE, KARYOGRAM, OVERLAY, PREVIEW)
+"""Files of an image beside its part."""
 
 CANDIDATES = "candidates.coco.json"
 """COCO file of `karyofast detect`."""
 
-RESERVED = frozenset({RUN, SUMMARY, INSTANCES, CANDIDATES, PAGE, ".", ".."})
+RESERVED = frozenset({RUN, SUMMARY, "summary.parquet", CASES, INSTANCES, CANDIDATES, PAGE, ".", ".."})
 """Names in OUT that no image's folder may take."""
 
 COMPARED = ("karyofast", "options", "models")
@@ -37,6 +47,42 @@ COMPARED = ("karyofast", "options", "models")
 
 NAMED = 3
 """Differing settings that a message names."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` lots that images fall into by their file names; `number` counts from 1.
+
+    Examples
+    --------
+    >>> str(Shard.parse("2/4"))
+    '2-of-4'
+    """
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read "2/4".
+
+        Raises
+        ------
+        OptionError
+            No two numbers, or the first not within 1 and the second.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise OptionError(f"`shard` must be i/n with i from 1 to n, such as 2/4. Got: {text!r}.")
+        return cls(int(number), int(count))
+
+    def holds(self, path: Path) -> bool:
+        """Whether a picture is in this lot; its folder and the other pictures do not matter."""
+        digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -181,13 +227,14 @@ def source_of(task: Task, settings: str) -> dict[str, Any]:
 def finished(task: Task, settings: str) -> SummaryRow | None:
     """The row of an image whose result is whole and made from the same picture and settings, else None."""
     try:
-        part = json.loads((task.folder / PART).read_text(encoding="utf-8"))
+        part = read_part(task.folder)
         if part["made_from"] != source_of(task, settings):
             return None
         row = SummaryRow(**part["row"])
+        dict(part["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or not whole: it is made again
-    whole = all((task.folder / name).is_file() for name in (KARYOTYPE, KARYOGRAM, OVERLAY))
+    whole = all((task.folder / name).is_file() for name in DRAWN)
     return replace(row, image=task.image) if whole else None
 
 
@@ -195,7 +242,7 @@ def clear(task: Task) -> None:
     """Remove the earlier results of an image, the part first, and what a killed run left half written."""
     if not task.folder.is_dir():
         return
-    for name in (PART, KARYOTYPE, KARYOGRAM, OVERLAY):
+    for name in (PART, *DRAWN):
         (task.folder / name).unlink(missing_ok=True)
         sweep(task.folder, name)
     if not any(task.folder.iterdir()):
@@ -208,14 +255,21 @@ def sweep(folder: Path, name: str) -> None:
         left.unlink(missing_ok=True)
 
 
-def write_result(task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions) -> SummaryRow:
+def write_result(
+    task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions, clock: Clock
+) -> SummaryRow:
     """Write the folder of an image, its part last; returns its row."""
-    report.write(karyotype, task.folder, options)
+    clock.begin("draw")
+    drawn = report.draw(karyotype, options)
+    clock.begin("write")
+    report.write_drawn(karyotype, task.folder, drawn)
     row = report.summary_row(karyotype, task.image)
+    clock.end()
     height, width = karyotype.metaphase.shape
     part = {
         "made_from": dict(made_from),
         "row": asdict(row),
+        "seconds": clock.seconds,
         "image": {"file_name": task.path.name, "folder": task.folder.name, "height": height, "width": width},
         "annotations": report.annotations(karyotype, 0, 0),
     }
@@ -228,15 +282,20 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def write_instances(path: Path, done: Sequence[Task], info: Mapping[str, Any]) -> None:
-    """Merge the parts of `done` into one COCO file, in their order, with the memory of one part."""
+def write_instances(path: Path, done: Sequence[Task], info: Mapping[str, Any]) -> dict[str, float]:
+    """Merge the parts of `done` into one COCO file, in their order, with the memory of one part.
+
+    Returns the seconds that each stage took in all of them.
+    """
     empty = coco.document([], [], info)
+    seconds: dict[str, float] = {}
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'{{"info": {json.dumps(empty["info"])}, "images": [')
-        _write_list(file.write, _images(done))
+        _write_list(file.write, _images(done, seconds))
         file.write('], "annotations": [')
         _write_list(file.write, _annotations(done))
         file.write(f'], "categories": {json.dumps(empty["categories"])}}}')
+    return {stage: round(spent, 3) for stage, spent in seconds.items()}
 
 
 def _write_list(write: Any, items: Iterable[Mapping[str, Any]]) -> None:
@@ -244,19 +303,23 @@ def _write_list(write: Any, items: Iterable[Mapping[str, Any]]) -> None:
         write((", " if number else "") + json.dumps(item))
 
 
-def _part(task: Task) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((task.folder / PART).read_text(encoding="utf-8"))
+def read_part(folder: Path) -> dict[str, Any]:
+    """The part in an image's folder."""
+    content: dict[str, Any] = json.loads((folder / PART).read_text(encoding="utf-8"))
     return content
 
 
-def _images(done: Sequence[Task]) -> Iterator[dict[str, Any]]:
+def _images(done: Sequence[Task], seconds: dict[str, float]) -> Iterator[dict[str, Any]]:
     for number, task in enumerate(done, 1):
-        yield {"id": number, **_part(task)["image"]}
+        part = read_part(task.folder)
+        for stage, spent in part["seconds"].items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+        yield {"id": number, **part["image"]}
 
 
 def _annotations(done: Sequence[Task]) -> Iterator[dict[str, Any]]:
     count = 0
     for number, task in enumerate(done, 1):
-        for entry in _part(task)["annotations"]:
+        for entry in read_part(task.folder)["annotations"]:
             count += 1
             yield {**entry, "id": count, "image_id": number}
