@@ -115,12 +115,12 @@ def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_
     run(pictures[:1], tmp_path / "out")
     models = json.loads((tmp_path / "out" / "run.json").read_text())["models"]
     assert {kind: model["name"] for kind, model in models.items()} == {
-        "classifier, dark": CLASSIFIERS["dark"],
-        "classifier, bright": CLASSIFIERS["bright"],
+        "classifier_dark": CLASSIFIERS["dark"],
+        "classifier_bright": CLASSIFIERS["bright"],
         "separator": "axis",
     }
     assert all(len(model["sha256"]) == 64 for model in models.values())
-    assert set(batch.models_of(Options(segment=SegmentOptions("rrt")))) == {"classifier"}
+    assert set(batch.models_of(Options(segment=SegmentOptions("rrt")))) == {"classifier_dark", "classifier_bright"}
 
 
 def test_an_unknown_model_stops_the_run_before_anything_is_written(pictures, tmp_path):
