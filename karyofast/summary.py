@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from karyofast import consensus
 from karyofast.errors import DataError, OptionError
 from karyofast.files import write_whole
 from karyofast.types import Karyotype
@@ -75,6 +76,8 @@ class CaseRow:
         Images that came as far, see `Reached`; a karyotyped one is counted in all three.
     iscn : str
         Draft ISCN of the karyotyped images with their number, the most frequent first.
+    clones : str
+        What they say together, see `karyofast.consensus`.
     """
 
     case: str
@@ -84,6 +87,7 @@ class CaseRow:
     analysed: int
     karyotyped: int
     iscn: str
+    clones: str
 
 
 def summary_row(karyotype: Karyotype, image: str, seconds: float | None = None) -> SummaryRow:
@@ -159,7 +163,7 @@ def case_row(case: str, rows: Sequence[SummaryRow]) -> CaseRow:
     --------
     >>> one = SummaryRow("a.tif", "done", 46, "46,XX", reached="karyotyped")
     >>> case_row("C17", [one, one, SummaryRow("b.tif", "done", 45, "45,X", reached="counted")])
-    CaseRow(case='C17', images=3, failed=0, counted=3, analysed=2, karyotyped=2, iscn='46,XX (2)')
+    CaseRow(case='C17', images=3, failed=0, counted=3, analysed=2, karyotyped=2, iscn='46,XX (2)', clones='46,XX[2]')
     """
     steps = get_args(Reached)
     came = Counter(step for row in rows for step in steps[1 : 1 + steps.index(row.reached)])
@@ -173,6 +177,7 @@ def case_row(case: str, rows: Sequence[SummaryRow]) -> CaseRow:
         came["analysed"],
         came["karyotyped"],
         "; ".join(f"{iscn} ({number})" for iscn, number in ordered),
+        consensus.text(consensus.clones(list(found.elements()))),
     )
 
 

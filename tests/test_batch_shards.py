@@ -100,7 +100,7 @@ def test_cases_are_told_in_the_tables_and_go_when_they_are_not_asked_for(picture
     assert {row.case for row in rows} == {"one", "two"}
     assert [row.case for row in read_summary(out / "summary.csv")] == [row.case for row in rows]
     lines = (out / "cases.csv").read_text().splitlines()
-    assert lines[0] == "case,images,failed,counted,analysed,karyotyped,iscn"
+    assert lines[0] == "case,images,failed,counted,analysed,karyotyped,iscn,clones"
     assert [line.split(",")[:6] for line in lines[1:]] == [
         ["one", "6", "1", "5", "5", "5"],
         ["two", "6", "0", "6", "6", "6"],

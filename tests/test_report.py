@@ -235,7 +235,7 @@ def test_page_has_the_totals_of_each_case_only_where_there_are_cases(tmp_path):
     rows = [SummaryRow("a.png", "done", 45, "45,X", reached="karyotyped", case="one"), row_of("b.png")]
     text = report.html(rows, tmp_path).read_text(encoding="utf-8")
     cells = re.findall(r"<td[^>]*>(?:<button[^>]*>)?([^<]*)", text.split('<table id="images">')[0])
-    assert cells == ["no case", "1", "0", "0", "0", "0", "", "one", "1", "0", "1", "1", "1", "45,X (1)"]
+    assert cells == ["no case", "1", "0", "0", "0", "0", "", "", "one", "1", "0", "1", "1", "1", "45,X (1)", "45,X[1]"]
     assert 'id="cases"' not in report.html([row_of("b.png")], tmp_path).read_text(encoding="utf-8").split("<body>")[1]
 
 
