@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from karyofast import iscn
 from karyofast.arrange import UNPLACED, arrange
@@ -36,13 +35,12 @@ ENOUGH = 2
 
 @dataclass(frozen=True, eq=False)
 class TrueCell:
-    """A cell of a case: the true class of each of its chromosomes, and what its bands and its size (n, 24) say."""
+    """A cell of a case: the true class and the label of each of its chromosomes."""
 
     name: str
     case: str
     true: tuple[str, ...]
     labels: Sequence[Label]
-    sizes: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,54 +107,46 @@ def score_aneuploidy(
         rng = np.random.default_rng([seed, number])
         donors = [other for other in normal if other.case == cell.case and other is not cell]
         donor = donors[int(rng.integers(len(donors)))] if donors else None
-        for change, changed in _changed(cell, donor, rng):
-            told = arrange(changed.labels, options, changed.sizes)
+        for change, true, labels in _changed(cell, donor, rng):
+            told = arrange(labels, options)
             placed = [CLASSES[index] for index in told.assigned if index != UNPLACED]
             if change == NORMAL:
                 hit = told.iscn not in ("46,XX", "46,XY")
             else:
-                hit = _differences(placed) >= _differences(changed.true)
-            outcomes.setdefault(change, []).append((cell.case, told.iscn == iscn.format(changed.true), hit))
+                hit = _differences(placed) >= _differences(true)
+            outcomes.setdefault(change, []).append((cell.case, told.iscn == iscn.format(true), hit))
     order = [NORMAL, "45,X", LOSS, *GAINS, TRIPLOID]
     return AneuploidyScore({name: tuple(outcomes[name]) for name in order if name in outcomes})
 
 
-def _changed(cell: TrueCell, donor: TrueCell | None, rng: np.random.Generator) -> list[tuple[str, TrueCell]]:
-    """The cell as it is and in each way it can be changed, each with the name of the change."""
+def _changed(
+    cell: TrueCell, donor: TrueCell | None, rng: np.random.Generator
+) -> list[tuple[str, tuple[str, ...], list[Label]]]:
+    """The cell as it is and in each way it can be changed: the name of the change, true classes, labels."""
     sex = "".join(sorted(name for name in cell.true if name in "XY"))
     lost_sex = cell.true.index("Y" if sex == "XY" else "X")
     lost = int(rng.choice([at for at, name in enumerate(cell.true) if name in iscn.AUTOSOMES]))
-    found = [(NORMAL, cell), ("45,X", _without(cell, lost_sex)), (LOSS, _without(cell, lost))]
+    found = [
+        (NORMAL, cell.true, list(cell.labels)),
+        ("45,X", *_without(cell, lost_sex)),
+        (LOSS, *_without(cell, lost)),
+    ]
     if donor is None:
         return found
     for change, (name, needed) in GAINS.items():
         if (needed is None or needed == sex) and name in donor.true:
-            found.append((change, _with(cell, _some(donor, [donor.true.index(name)]))))
+            found.append((change, *_with(cell, donor, [donor.true.index(name)])))
     third = [donor.true.index(name) for name in (*iscn.AUTOSOMES, "X")]
-    found.append((TRIPLOID, _with(cell, _some(donor, third))))
+    found.append((TRIPLOID, *_with(cell, donor, third)))
     return found
 
 
-def _without(cell: TrueCell, at: int) -> TrueCell:
-    return _some(cell, [one for one in range(len(cell.true)) if one != at])
+def _without(cell: TrueCell, at: int) -> tuple[tuple[str, ...], list[Label]]:
+    return (*cell.true[:at], *cell.true[at + 1 :]), [*cell.labels[:at], *cell.labels[at + 1 :]]
 
 
-def _some(cell: TrueCell, these: Sequence[int]) -> TrueCell:
-    return replace(
-        cell,
-        true=tuple(cell.true[at] for at in these),
-        labels=[cell.labels[at] for at in these],
-        sizes=cell.sizes[list(these)],
-    )
-
-
-def _with(cell: TrueCell, added: TrueCell) -> TrueCell:
-    return replace(
-        cell,
-        true=(*cell.true, *added.true),
-        labels=[*cell.labels, *added.labels],
-        sizes=np.concatenate([cell.sizes, added.sizes]),
-    )
+def _with(cell: TrueCell, donor: TrueCell, these: Sequence[int]) -> tuple[tuple[str, ...], list[Label]]:
+    return (*cell.true, *(donor.true[at] for at in these)), [*cell.labels, *(donor.labels[at] for at in these)]
 
 
 def _differences(names: Sequence[str]) -> Counter[tuple[str, int]]:

@@ -21,7 +21,6 @@ from karyofast.crops import CropRow, CropSource, straighten_single
 from karyofast.errors import DataError
 from karyofast.evaluate_classes import ClassScore, score_classes
 from karyofast.files import write_whole
-from karyofast.sizes import of_crops
 from karyofast.types import CLASSES, Label
 
 UNPLACED = "unplaced"
@@ -157,8 +156,7 @@ def _predict_cell(
         tell()
     crops = list(straightened.values())
     labels = classify(crops, runtime, CellScale.of(crops), batch)
-    sizes = of_crops([one.crop for one in crops], labels)
-    assigned = arrange(labels, options, sizes).assigned if options else (None,) * len(labels)
+    assigned = arrange(labels, options).assigned if options else (None,) * len(labels)
     said = {
         place: Prediction(
             source.rows[place],

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.types import CLASSES, Label
+from karyofast.types import CLASSES
 
 RELATIVE_AREA = (
     1.937, 1.859, 1.552, 1.448, 1.396, 1.321, 1.219, 1.100, 1.030, 1.025, 1.017, 1.014,
@@ -68,26 +68,6 @@ def typical_area(
     if sure.sum() < LEAST_SURE:
         return None
     return float(np.median(np.asarray(areas)[sure] / np.array(RELATIVE_AREA)[said[sure].argmax(axis=1)]))
-
-
-def of_crops(crops: Sequence[NDArray[np.uint8]], labels: Sequence[Label]) -> NDArray[np.float64]:
-    """What sizes add to what the bands of the straightened chromosomes of one cell say; pictures at one scale.
-
-    Half of `surprise`: these are whole chromosomes, whose length, and so half of the area, the classifier has read.
-
-    Parameters
-    ----------
-    crops : sequence of uint8 (rows, columns)
-        `Straightened.crop`: 0 outside the chromosome.
-    labels : sequence of Label
-        What their bands say.
-
-    Returns
-    -------
-    float64 (n, 24)
-    """
-    areas = [float(np.count_nonzero(crop)) for crop in crops]
-    return 0.5 * surprise(areas, typical_area(areas, [label.probabilities for label in labels]))
 
 
 def surprise(areas: Sequence[float] | NDArray[np.float64], typical: float | None) -> NDArray[np.float64]:

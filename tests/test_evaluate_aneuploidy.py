@@ -12,7 +12,7 @@ def cell(name, case, text, wrong=()):
     true = iscn.parse(text)
     rows = np.eye(24, dtype=np.float32)[[CLASSES.index(one) for one in true]]
     rows[list(wrong)] = np.eye(24, dtype=np.float32)[CLASSES.index("9")]
-    return TrueCell(name, case, true, [Label(row) for row in rows], np.zeros((len(true), 24)))
+    return TrueCell(name, case, true, [Label(row) for row in rows])
 
 
 def test_every_change_of_cells_read_without_error_is_seen():

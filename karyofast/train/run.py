@@ -25,7 +25,6 @@ from karyofast.models.axisnet import BINS, AxisNet
 from karyofast.models.store import CARD, read, write_manifest
 from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
-from karyofast.sizes import of_crops
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.calibrate import correct_prior, temper
@@ -175,9 +174,7 @@ def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> C
     assigned = np.full(len(indices), -1)
     for one in np.unique(cell):
         mine = np.flatnonzero(cell == one)
-        labels = [Label(classes[i], float(up[i])) for i in mine]
-        sizes = of_crops([crops.crops[indices[i]][0] for i in mine], labels)
-        assigned[mine] = arrange(labels, sizes=sizes).assigned
+        assigned[mine] = arrange([Label(classes[i], float(up[i])) for i in mine]).assigned
     alone = classes.argmax(axis=1)
     x, y = truth == CLASSES.index("X"), truth == CLASSES.index("Y")
     right = [bool(np.all(assigned[cell == one] == truth[cell == one])) for one in np.unique(cell)]
