@@ -5,7 +5,8 @@
 
 The images are the real G-band metaphases, turned, mirrored and made a little brighter or darker, and 1 % broken files.
 Both runs do the same images in one call of this script and share the cores out: each of two jobs has half of them.
-Memory is that of all processes of the run together (resident, sampled), at image `--memory-at` and at the end.
+Memory is that of all processes of the run together (sampled, what they share counted once), at image `--memory-at` and
+at the end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -47,22 +49,19 @@ def draw_images(count: int, data: Path, folder: Path, seed: int) -> None:
 
 
 def memory(pid: int) -> float:
-    """Resident MiB of a process and all that it started."""
-    pages, children = 0, {}
+    """MiB of a process and all that it started; what they share is counted once."""
+    children = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append((int(status.parent.name), int(fields[21])))
-        except OSError:
-            continue
-    waiting = [pid]
-    own = [size for group in children.values() for number, size in group if number == pid]
-    pages += sum(own)
-    while waiting:
-        for number, size in children.get(waiting.pop(), []):
-            pages += size
-            waiting.append(number)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(status.parent.name))
+    family, kibibytes = [pid], 0
+    for number in family:  # grows as it goes
+        family += children.get(number, [])
+        with suppress(OSError):
+            lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+            kibibytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kibibytes / 2**10
 
 
 def known(log: Path) -> int:

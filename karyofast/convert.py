@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from karyofast import coco, run_folder
 from karyofast.errors import DataError, NotBuiltError, OptionError
 from karyofast.files import replacing, write_whole
+from karyofast.report import SUMMARY
 from karyofast.run_folder import RUN
 from karyofast.summary import SummaryRow, read_summary
 from karyofast.types import CLASSES
@@ -93,7 +94,7 @@ def convert(run: Path, kind: Format, out: Path) -> int:
     if kind not in get_args(Format):
         raise OptionError(f"`kind` must be one of {', '.join(get_args(Format))}. Got: {kind!r}.")
     if kind == "parquet":
-        return write_parquet(read_summary(run / run_folder.SUMMARY), out / PARQUET)
+        return write_parquet(read_summary(run / SUMMARY), out / PARQUET)
     out.mkdir(parents=True, exist_ok=True)
     write: Callable[[Picture, Path], None] = {"labelme": _labelme, "yolo": _yolo, "geojson": _geojson}[kind]
     count = 0
@@ -190,7 +191,7 @@ def _labelme(picture: Picture, out: Path) -> None:
         }
         for one in picture.marked
     ]
-    content = {
+    content: dict[str, Any] = {
         "version": "5.5.0",
         "flags": {},
         "shapes": shapes,

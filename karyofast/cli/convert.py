@@ -22,8 +22,7 @@ def convert(
     """Write the results of a run in the format of another program.
 
     labelme: OUT/NAME.json for each picture; geojson: OUT/NAME.geojson; yolo: outlines in OUT/labels, links to the
-    pictures in OUT/images, and data.yaml; parquet: OUT/summary.parquet, needs pip install 'karyofast[parquet]'. COCO is
-    in every run already.
+    pictures in OUT/images, and data.yaml; parquet: OUT/summary.parquet, which needs pyarrow. COCO is in every run.
 
     \b
     Examples:
