@@ -53,10 +53,10 @@ sanitize: $(VENV)/.dev
 	$(BUILD)/check_sanitized
 	rm -rf $(BUILD)/sanitized && mkdir -p $(BUILD)/sanitized && cp -r karyofast csrc tests setup.py pyproject.toml README.md LICENSE $(BUILD)/sanitized
 	cd $(BUILD)/sanitized && rm -f karyofast/kernels/*.so && \
-	    CFLAGS="-O1 $(SANITIZE)" ../../$(BIN)/python setup.py -q build_ext --inplace --force
+	    CFLAGS="-O1 $(SANITIZE)" $(abspath $(BIN))/python setup.py -q build_ext --inplace --force
 	# Python itself is not built so: its own blocks are not followed, and what it leaves at exit is no leak of ours
 	cd $(BUILD)/sanitized && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	    ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. ../../$(BIN)/python -m pytest tests/test_kernels.py
+	    ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. $(abspath $(BIN))/python -m pytest tests/test_kernels.py
 
 # The cores for aarch64 (NEON by the compiler), run under emulation.
 ARM := aarch64-linux-gnu-gcc
