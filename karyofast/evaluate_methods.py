@@ -95,8 +95,7 @@ def karyotyper_of(options: Options, threads: int, masks: str) -> Karyotyper:
 def classifier_of(options: Options, threads: int) -> CellClassifier:
     """The model of ``options.classify``, loaded."""
     from karyofast.classify import classify
-    from karyofast.models.store import find
-    from karyofast.runtimes.onnx import OnnxClassifier
+    from karyofast.runtimes.load import load_classifier
 
-    runtime = OnnxClassifier(find(options.classify.model, "classifier"), threads)
+    runtime = load_classifier(options.classify, threads)
     return lambda cell: classify(cell, runtime, batch=options.classify.batch)

@@ -33,19 +33,24 @@ class Models:
 
 
 def load_models(options: Options = Options(), threads: int = 0) -> Models:  # noqa: B008 (frozen)
-    """Load the networks that `options` asks for, by ONNX Runtime on `threads` threads (0: one a core).
+    """Load the networks that `options` asks for, on `threads` CPU threads (0: one a core).
+
+    The runtime of the classifier is an option; the separator is run by ONNX Runtime on the CPU.
 
     Raises
     ------
     ModelError
         No such model, or a broken one.
+    NotBuiltError, OptionError
+        A runtime that is not there, or cannot do what it is asked for; see `karyofast.runtimes.load`.
     """
-    from karyofast.runtimes.onnx import OnnxClassifier, OnnxSeparator
+    from karyofast.runtimes.load import load_classifier
+    from karyofast.runtimes.onnx import OnnxSeparator
 
     separator = None
     if options.segment.method == "axis":
         separator = OnnxSeparator(find(options.segment.model, "separator"), threads)
-    return Models(OnnxClassifier(find(options.classify.model, "classifier"), threads), separator)
+    return Models(load_classifier(options.classify, threads), separator)
 
 
 def karyotype(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
+from karyofast.cli.options import Device, Precision, Runtime, resolve
 from karyofast.cli.output import Advance, progress
 from karyofast.errors import DataError, OptionError, OutputError
 
@@ -136,6 +137,9 @@ def classification(
     rotate: Annotated[bool, typer.Option(help="Turn every picture by an angle of its own first.")] = True,
     upright: Annotated[bool, typer.Option(help="The p arm is up in the pictures: score orientation.")] = True,
     model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the angles.")] = 0,
     leave_out: Annotated[
         list[str] | None,
@@ -159,11 +163,13 @@ def classification(
       karyofast evaluate classification --data data/pki3.zip --no-rotate --by-class
       karyofast evaluate classification --data data/pki3.zip --by-cell --leave-out CELL
       karyofast evaluate classification --data data/bioimlab.zip --split all --no-upright --json -
+      karyofast evaluate classification --data data/pki3.zip --model exported/g-band-int8
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    from karyofast import evaluate
-    from karyofast.config import ClassifyOptions, Options
+    from dataclasses import asdict
 
-    options = Options(classify=ClassifyOptions(model=model))
+    from karyofast import evaluate
+
+    options = resolve(None, model=model, runtime=runtime, device=device, precision=precision)
     with progress("classification", quiet) as advance:
         score = evaluate.evaluate_classification(
             data,
@@ -176,7 +182,7 @@ def classification(
             progress=lambda done, total: advance(done, total, "cells"),
             leave_out=leave_out or (),
         )
-    settings = {"split": split, "rotate": rotate, "seed": seed, "model": model}
+    settings = {"split": split, "rotate": rotate, "seed": seed, **asdict(options.classify)}
     details = [*([score.class_rows()] if by_class else []), *([score.cell_rows()] if by_cell else [])]
     _write({model: score}, {"data": str(data), **settings}, details, json_file)
 

@@ -12,13 +12,16 @@ import typer
 from karyofast.cli.options import (
     ConfigFile,
     Detector,
+    Device,
     Inputs,
     Json,
     Method,
     ModelOrFile,
     Out,
     Polarity,
+    Precision,
     Quiet,
+    Runtime,
     resolve,
 )
 from karyofast.cli.output import SOME_FAILED, STOPPED, complain, print_json, progress
@@ -37,6 +40,9 @@ def run(
     detector: Detector = None,
     method: Method = None,
     model: ModelOrFile = None,
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     config: ConfigFile = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Images worked on side by side.")] = 1,
     force: Annotated[
@@ -58,11 +64,22 @@ def run(
       karyofast run slides/ "more/*.png" -o results --jobs 4
       karyofast run dapi/ -o results --polarity bright --method rrt
       karyofast run slides/ -o results --config settings.toml --json
+      karyofast run slides/ -o results --model exported/g-band-int8
+      karyofast run slides/ -o results --runtime torch --device cuda --precision fp16
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import batch
     from karyofast.io import expand_inputs
 
-    options = resolve(config, polarity=polarity, detector=detector, method=method, model=model)
+    options = resolve(
+        config,
+        polarity=polarity,
+        detector=detector,
+        method=method,
+        model=model,
+        runtime=runtime,
+        device=device,
+        precision=precision,
+    )
     paths = expand_inputs(inputs)
     known = 0
     with progress("karyotype", quiet) as advance:
