@@ -1,7 +1,6 @@
 """Exports of whole model folders, on real crops of pki3."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -197,6 +196,32 @@ def test_the_command_makes_an_int8_model_that_classify_takes_at_once(data_dir, t
     outputs = json.loads(made.stdout)["outputs"]
     assert outputs["top1_agreement"] == 1.0
     assert outputs["accuracy_exported"] > 0.9
-    Path("one.csv").write_text("file,label,cell\n")
     named = CliRunner().invoke(app, ["classify", data, "-o", "out.csv", "--model", "int8", "--precision", "fp32"])
     assert "precision must be int8, as int8 was exported" in str(named.exception)
+
+
+def test_the_command_refuses_what_is_no_classifier_before_any_work(data_dir, tmp_path):
+    from typer.testing import CliRunner
+
+    from karyofast.cli.main import app
+
+    for verb in ("onnx", "int8", "tensorrt"):
+        call = ["export", verb, "axis", "--data", str(data_dir / "pki3.zip"), "-o", str(tmp_path / "out")]
+        made = CliRunner().invoke(app, [*call, "--flavour", "trtexec"] if verb == "tensorrt" else call)
+        assert "must be a classifier" in str(made.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_package_onnx_the_command_says_what_to_install(data_dir, tmp_path, monkeypatch):
+    import sys
+
+    from typer.testing import CliRunner
+
+    from karyofast.cli.main import app
+
+    for name in ("deliver", "plain"):
+        monkeypatch.delitem(sys.modules, f"karyofast.export.{name}")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    call = ["export", "onnx", "g-band", "--data", str(data_dir / "pki3.zip"), "-o", str(tmp_path / "out")]
+    made = CliRunner().invoke(app, call)
+    assert "pip install 'karyofast[export]'" in str(made.exception)

@@ -3,6 +3,7 @@
 import builtins
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,3 +192,64 @@ def test_an_engine_of_a_model_that_has_changed_since_is_refused(tmp_path):
 def test_an_engine_without_its_flavour_of_tensorrt_says_what_to_install(tmp_path):
     with pytest.raises(NotBuiltError, match=r"karyofast\[tensorrt-rtx\]"):
         load(engine_of(tmp_path / "engine"))
+
+
+class PretendGpu:
+    """Stands in for tensorrt_rtx and polygraphy.cuda: memory by address, an engine that ONNX Runtime runs."""
+
+    def __init__(self, network):
+        memory, addresses, shape = {}, {}, {}
+
+        class DeviceArray:
+            def __init__(self, shape):
+                self.ptr = len(memory)
+                memory[self.ptr] = np.full(shape, np.nan, np.float32)
+
+            def resize(self, shape):
+                self.shape = shape
+                return self
+
+            def copy_from(self, host, stream):
+                memory[self.ptr][: len(host)] = host
+
+            def copy_to(self, host, stream):
+                host[...] = memory[self.ptr][: self.shape[0]]
+
+        class Context:
+            def create_execution_context(self):
+                return self
+
+            def set_tensor_address(self, name, address):
+                addresses[name] = address
+
+            def set_input_shape(self, name, given):
+                shape[name] = given
+                return 2 <= given[0] <= 8
+
+            def execute_async_v3(self, stream):
+                count = shape["crops"][0]
+                classes, up = network.predict(memory[addresses["crops"]][:count])
+                memory[addresses["classes"]][:count], memory[addresses["up"]][:count] = classes, up
+                return True
+
+        self.__version__ = "1.7.1"
+        self.Logger = type("Logger", (), {"ERROR": 0, "__init__": lambda self, level: None})
+        self.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=lambda engine: Context())
+        self.cuda = SimpleNamespace(
+            Stream=lambda: SimpleNamespace(ptr=0, synchronize=lambda: None), DeviceArray=DeviceArray
+        )
+
+
+def test_an_engine_reads_more_crops_than_its_largest_batch_in_parts(small, crops, tmp_path, monkeypatch):
+    from karyofast.runtimes import tensorrt
+
+    network = OnnxClassifier(small, 1)
+    pretended = PretendGpu(network)
+    monkeypatch.setattr(tensorrt, "flavour_module", lambda flavour: pretended)
+    monkeypatch.setattr(tensorrt, "compute_capability", lambda: "8.6")
+    monkeypatch.setitem(sys.modules, "polygraphy", SimpleNamespace(cuda=pretended.cuda))
+    engine = tensorrt.TensorRtClassifier(engine_of(tmp_path / "engine", batches=[2, 4, 8]))
+    many = np.concatenate([crops, crops])
+    assert farthest(engine, network, many) < 1e-6
+    with pytest.raises(ModelError, match=r"takes 2 crops or more\. Got: 1"):
+        engine.predict(many[:1])

@@ -15,13 +15,13 @@ from karyofast.runtimes.onnx import OnnxClassifier
 
 PRECISIONS = {
     ("onnxruntime", "cpu"): ("fp32", "int8"),
-    ("onnxruntime", "cuda"): ("fp32", "int8"),
-    ("onnxruntime-tensorrt", "cuda"): ("fp32", "fp16", "int8"),
+    ("onnxruntime", "cuda"): ("fp32",),
+    ("onnxruntime-tensorrt", "cuda"): ("fp32", "fp16"),
     ("torch", "cpu"): ("fp32", "bf16"),
     ("torch", "cuda"): ("fp32", "fp16", "bf16"),
     ("tensorrt", "cuda"): ("fp32", "fp16", "int8"),
 }
-"""What each runtime computes in on each device. Where a model is int8 or an engine, it is what it was exported as."""
+"""What each runtime computes in on each device; int8 models and engines compute in what they were exported as."""
 
 _INSTALL = {"torch": "pip install 'karyofast[train]'", "onnx": "pip install 'karyofast[export]'"}
 
@@ -59,7 +59,7 @@ def load_classifier(options: ClassifyOptions, threads: int = 0) -> Runtime:
     device = options.device if options.device != "auto" else _device(runtime)
     precision = options.precision if options.precision != "auto" else stored
     _check(options.model, runtime, device, precision, stored, engine)
-    loaded = _loaded(info, runtime, device, precision, threads)
+    loaded = _loaded(info, runtime, device, precision, threads, options.batch)
     if device == "cuda":
         warm_up(loaded, options.batch)
     return loaded
@@ -99,11 +99,11 @@ def _check(model: str, runtime: str, device: str, precision: str, stored: str, e
         raise OptionError(f"precision must be {stored}, as {model} was exported. Got: {precision}. {how}")
 
 
-def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int) -> Runtime:
+def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int, batch: int) -> Runtime:
     """The runtime itself; its module, and what that needs, is imported when it is asked for."""
     if runtime.startswith("onnxruntime"):
         provider = "tensorrt" if runtime == "onnxruntime-tensorrt" else device
-        return OnnxClassifier(info, threads, provider, half=precision == "fp16")
+        return OnnxClassifier(info, threads, provider, precision == "fp16", batch)
     try:
         module: Any = import_module(f"karyofast.runtimes.{runtime}")
         loaded: Runtime = (

@@ -11,9 +11,6 @@ from karyofast.classify import Frame
 from karyofast.errors import ModelError, NotBuiltError
 from karyofast.models.store import ModelInfo
 
-LARGEST = 4096
-"""Largest batch that the TensorRT provider prepares for; `karyofast.config.ClassifyOptions` allows no larger one."""
-
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 _INSTALL = {
@@ -53,6 +50,8 @@ def session(info: ModelInfo, threads: int, provider: str = "cpu", options: dict[
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
+    # waiting threads would burn the cores that the other stages and the other jobs need
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
     # what one provider cannot run goes to the next
     chain = [(name, options or {}), *([("CUDAExecutionProvider", {})] if provider == "tensorrt" else [])]
@@ -93,12 +92,16 @@ class OnnxClassifier:
     provider : {"cpu", "cuda", "tensorrt"}
     half : bool
         Let the TensorRT provider compute in fp16.
+    batch : int
+        Largest batch that the TensorRT provider builds for.
     """
 
-    def __init__(self, info: ModelInfo, threads: int = 0, provider: str = "cpu", half: bool = False) -> None:
+    def __init__(
+        self, info: ModelInfo, threads: int = 0, provider: str = "cpu", half: bool = False, batch: int = 46
+    ) -> None:
         self.info = info
         self.frame = frame_of(info)
-        options = _tensorrt_options(self.frame, half) if provider == "tensorrt" else None
+        options = _tensorrt_options(self.frame, half, batch) if provider == "tensorrt" else None
         self._session = session(info, threads, provider, options)
 
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -113,13 +116,11 @@ class OnnxClassifier:
         return np.asarray(classes, np.float32), np.asarray(up, np.float32)
 
 
-def _tensorrt_options(frame: Frame, half: bool) -> dict[str, Any]:
+def _tensorrt_options(frame: Frame, half: bool, batch: int) -> dict[str, Any]:
     """One engine for every batch: without a profile TensorRT builds anew for each size that it meets."""
-    shapes = {name: f"crops:{batch}x1x{frame.rows}x{frame.columns}" for name, batch in _PROFILE.items()}
-    return {"trt_fp16_enable": half, **{f"trt_profile_{name}_shapes": shape for name, shape in shapes.items()}}
-
-
-_PROFILE = {"min": 1, "opt": 46, "max": LARGEST}
+    sizes = {"min": 1, "opt": batch, "max": batch}
+    shapes = {f"trt_profile_{name}_shapes": f"crops:{n}x1x{frame.rows}x{frame.columns}" for name, n in sizes.items()}
+    return {"trt_fp16_enable": half, **shapes}
 
 
 class OnnxSeparator:

@@ -69,7 +69,9 @@ class TensorRtClassifier:
     def _run(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         classes, up = np.empty((len(crops), 24), np.float32), np.empty(len(crops), np.float32)
         if not self._context.set_input_shape("crops", crops.shape):
-            raise ModelError(f"{self.info.weights}: the engine takes {self._smallest} crops or more. Got: {len(crops)}.")
+            raise ModelError(
+                f"{self.info.weights}: the engine takes {self._smallest} crops or more. Got: {len(crops)}."
+            )
         self._buffers["crops"].resize(crops.shape).copy_from(crops, self._stream)
         if not self._context.execute_async_v3(self._stream.ptr):
             raise ModelError(f"{self.info.weights}: TensorRT failed on {len(crops)} crops.")
