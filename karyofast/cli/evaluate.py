@@ -195,6 +195,9 @@ def pipeline(
     ] = "found",
     method: Methods = None,
     model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     slides: SlidesOption = "all",
     by_image: ByImage = False,
     json_file: JsonFile = None,
@@ -214,12 +217,12 @@ def pipeline(
     from dataclasses import replace
 
     from karyofast import evaluate
-    from karyofast.config import ClassifyOptions
 
+    classify = resolve(None, model=model, runtime=runtime, device=device, precision=precision).classify
     pictures = _pictures(data, slides)
 
     def score(name: str, tell: Callable[[int, int], None]) -> Score:
-        options = replace(evaluate.INSTANCES[name], classify=ClassifyOptions(model=model))
+        options = replace(evaluate.INSTANCES[name], classify=classify)
         return evaluate.evaluate_pipeline(pictures, masks, options, progress=tell, threads=threads)
 
     if masks == "true" and method:
