@@ -87,7 +87,7 @@ def test_tensorrt_that_is_not_installed_is_named_and_nothing_is_left(small, crop
 
 
 @needs_rtx
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_an_engine_is_built_for_gpus_that_are_not_here(small, crops, tmp_path, precision):
     deliver_engine(small, tmp_path / "out", crops["test"], rtx(precision, "8.6", "8.9"), crops["train"])
     made = find(str(tmp_path / "out"), "classifier")

@@ -135,6 +135,9 @@ def build(network: bytes, options: EngineOptions, timing_cache: Path | None = No
     entry = graph.get_input(0)
     profile.set_shape(entry.name, *((batch, *tuple(entry.shape)[1:]) for batch in options.batches))
     config.add_optimization_profile(profile)
+    if options.precision == "fp32":
+        # TF32 keeps ten bits of the mantissa: not the model that was compared
+        config.clear_flag(trt.BuilderFlag.TF32)
     _target(trt, config, options.capabilities)
     cache = _open_cache(config, timing_cache) if timing_cache and options.flavour == "tensorrt" else None
     engine = builder.build_serialized_network(graph, config)
