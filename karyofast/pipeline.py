@@ -49,8 +49,8 @@ class Models:
 def load_models(options: Options = Options(), threads: int = 0) -> Models:  # noqa: B008 (frozen)
     """The networks that `options` asks for, on `threads` CPU threads (0: one a core).
 
-    A classifier that depends on the polarity is loaded with the first picture that needs it. Its runtime is an option; the
-    separator is run by ONNX Runtime on the CPU.
+    A classifier that depends on the polarity is loaded with the first picture that needs it. Its runtime is an
+    option; the separator is run by ONNX Runtime on the CPU.
 
     Raises
     ------
