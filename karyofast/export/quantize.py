@@ -59,8 +59,8 @@ class QuantizeOptions:
     exclude : tuple of int
         Layers with weights that stay fp32, counted from 1 at the input; negative ones from the output.
     target : {"cpu", "tensorrt"}
-        cpu: activations uint8 with an offset, which multiplies fastest there. tensorrt: int8 without offset, biases
-        fp32, as it demands.
+        cpu: activations uint8 with an offset, which multiplies fastest there, and weights of 7 bits. tensorrt: int8
+        without offset, biases fp32, as it demands.
     """
 
     method: Literal["minmax", "percentile", "entropy"] = "minmax"
@@ -118,6 +118,8 @@ def quantize(
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTISED,
             per_channel=True,
+            # processors without VNNI add two products in 16 bits: weights of 7 bits cannot overflow them
+            reduce_range=for_cpu,
             activation_type=QuantType.QUInt8 if for_cpu else QuantType.QInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=excluded(model, options.exclude),
