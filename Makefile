@@ -97,12 +97,16 @@ BASE ?= main
 bench-compare: $(VENV)/.dev
 	$(BIN)/python benches/compare.py --base $(BASE)
 
-# Both train on the CPU in an hour or two a run, and go on from their checkpoint when run again. The classifier is trained
-# twice: from nothing, and on from there with the lowest convolutions left alone, which takes two thirds of the time.
+# These train on the CPU in one to two hours a run (half an hour for q-band), and go on from their checkpoints when run again.
+# g-band is trained twice, from nothing and on from there; q-band goes on from g-band, and both are exported as int8.
+CLASSIFY := $(BIN)/karyofast train classifier --more 0
 train-classifier: $(VENV)/.dev
 	$(BIN)/karyofast train classifier --data $(DATA)/pki3.zip -o $(RUNS)/first
-	$(BIN)/karyofast train classifier --data $(DATA)/pki3.zip -o $(RUNS)/g-band \
-	    --from $(RUNS)/first/g-band --epochs 7 --more 0 --rate 6e-4 --frozen 4
+	$(CLASSIFY) --data $(DATA)/pki3.zip -o $(RUNS)/on --from $(RUNS)/first/g-band --epochs 12 --rate 1e-3
+	$(CLASSIFY) --data $(DATA)/bioimlab.zip --no-oriented --pictures $(DATA)/mfish/instances.json --stain quinacrine \
+	    --simulated 40 -o $(RUNS)/second --name q-band --from $(RUNS)/on/g-band --epochs 7 --rate 6e-4
+	$(BIN)/karyofast export int8 $(RUNS)/on/g-band --data $(DATA)/pki3.zip -o $(RUNS)/g-band-int8
+	$(BIN)/karyofast export int8 $(RUNS)/second/q-band --data $(DATA)/bioimlab.zip -o $(RUNS)/q-band-int8
 
 train-separator: $(VENV)/.dev
 	$(BIN)/karyofast train separator --data $(DATA)/pki3.zip --pictures $(DATA)/mfish/instances.json -o $(RUNS)/axis
@@ -125,6 +129,8 @@ scores: $(VENV)/.dev
 	$(EVALUATE) instances --data $(DATA)/gband --method all
 	$(EVALUATE) instances --data $(DATA)/mfish --slides held-out --method all
 	$(EVALUATE) classification --data $(DATA)/pki3.zip
+	$(EVALUATE) classification --data $(DATA)/bioimlab.zip --no-upright --model q-band
+	$(EVALUATE) aneuploidy --data $(DATA)/pki3.zip
 	$(EVALUATE) pipeline --data $(DATA)/gband
 	$(EVALUATE) pipeline --data $(DATA)/gband --masks true
 	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out
