@@ -16,9 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from karyofast import __version__, pipeline, report, run_folder
+from karyofast import __version__, pipeline, report, run_folder, run_scripts
 from karyofast.batch_workers import spread
 from karyofast.config import Options, to_dict
+from karyofast.edit_script import Script
 from karyofast.errors import KaryofastError, OptionError, OutputError
 from karyofast.io import read_metaphase
 from karyofast.models.store import ModelInfo, find
@@ -28,6 +29,10 @@ from karyofast.run_folder import INSTANCES, RUN, Task
 from karyofast.types import Karyotype, Metaphase
 
 Analyse = Callable[[Metaphase], Karyotype]
+Revise = Callable[[Karyotype, Script], Karyotype]
+
+INFO = {"description": f"karyofast {__version__} run"}
+"""What instances.coco.json says of itself."""
 
 LIBRARIES = ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime")
 """Packages that results depend on; their versions stand in run.json."""
@@ -54,10 +59,11 @@ class Setup:
 
     def load(self, threads: int = 0, models: Models | None = None) -> Callable[[Task], SummaryRow]:
         """Load the models, on `threads` threads each (0: one a core); returns what does one image."""
-        analyse = self.analyse or partial(
-            pipeline.karyotype, options=self.options, models=models or pipeline.load_models(self.options, threads)
-        )
-        return partial(attempt, setup=self, analyse=analyse)
+        if self.analyse is None:
+            models = models or pipeline.load_models(self.options, threads)
+        analyse = self.analyse or partial(pipeline.karyotype, options=self.options, models=models)
+        revise = partial(pipeline.revise, options=self.options, models=models)
+        return partial(attempt, setup=self, analyse=analyse, revise=revise)
 
 
 def run(
@@ -68,10 +74,13 @@ def run(
     models: Models | None = None,
     jobs: int = 1,
     force: bool = False,
+    edits: Path | None = None,
     analyse: Analyse | None = None,
     progress: Callable[[SummaryRow], None] | None = None,
 ) -> list[SummaryRow]:
     """Karyotype images into `out`; a rerun does only what is missing, changed or failed.
+
+    What was corrected by hand in `out` (`karyofast.batch_edit`) stays so, unless its picture or script has changed.
 
     Parameters
     ----------
@@ -85,7 +94,9 @@ def run(
     jobs : int
         Processes that work side by side, 1 or more.
     force : bool
-        Do every image again, also where `out` holds results of other settings.
+        Do every image again, also where `out` holds results of other settings, or corrected ones.
+    edits : Path, optional
+        Folder of scripts of corrections, or of an earlier run, see `karyofast.run_scripts.with_scripts`.
     analyse : callable, optional
         Stands in for `karyofast.pipeline.karyotype`; with several jobs it must be picklable.
     progress : callable, optional
@@ -100,7 +111,7 @@ def run(
     ------
     OptionError
         `out` holds results of other settings and `force` is not given; `jobs` below 1, or `models` with several
-        jobs.
+        jobs; a script in `edits` that is none, or belongs to no image. Nothing is written then.
     OutputError
         `out` cannot be written to.
     ModelError
@@ -111,9 +122,8 @@ def run(
     if models is not None and jobs > 1:
         raise OptionError(f"`models` cannot be handed to other processes. Got: jobs={jobs}. Leave `models` out.")
     now = describe(options, {} if analyse else models_of(options, models))
-    with _writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        tasks = _begin(inputs, out, now, force)
+    with writing(out):
+        tasks = begin(inputs, out, now, force, edits)
     setup = Setup(options, run_folder.fingerprint(now), analyse)
     rows: dict[Task, SummaryRow] = {}
 
@@ -133,16 +143,20 @@ def run(
         do = setup.load(models=models)
         for task in pending:
             tell(task, do(task))
-    with _writing(out):
-        return _end(tasks, out, rows)
+    ordered = [rows[task] for task in tasks]
+    with writing(out):
+        run_folder.finish(out, tasks, ordered, INFO)
+    return ordered
 
 
-def attempt(task: Task, setup: Setup, analyse: Analyse) -> SummaryRow:
+def attempt(task: Task, setup: Setup, analyse: Analyse, revise: Revise) -> SummaryRow:
     """Do one image: read, analyse, write. Every error becomes a row "failed" with its reason."""
     try:
         run_folder.clear(task)
         made_from = run_folder.source_of(task, setup.settings)
         karyotype = analyse(read_metaphase(task.path, setup.options.polarity))
+        for script in task.scripts:
+            karyotype = revise(karyotype, script)
         return run_folder.write_result(task, karyotype, made_from, setup.options.arrange)
     except KaryofastError as error:
         _log.debug("%s: failed", task.path, exc_info=True)
@@ -153,8 +167,26 @@ def attempt(task: Task, setup: Setup, analyse: Analyse) -> SummaryRow:
         return report.failed_row(task.image, f"unexpected {type(error).__name__}: {error}")
 
 
-def _begin(inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool) -> list[Task]:
-    """Compare with an earlier run in `out`, then write run.json."""
+def begin(
+    inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool = False, edits: Path | None = None
+) -> list[Task]:
+    """Compare with an earlier run in `out` and read the scripts, then write run.json; the tasks, with their scripts.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+    out : Path
+    now : dict
+        From `describe`.
+    force : bool
+    edits : Path, optional
+        See `run`.
+
+    Raises
+    ------
+    OptionError
+        See `run`.
+    """
     try:
         earlier = run_folder.read_run(out)
     except OptionError:
@@ -165,10 +197,14 @@ def _begin(inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool) 
         run_folder.check_same(out, earlier, now)
     folders = dict(earlier["folders"]) if earlier else {}
     tasks = run_folder.tasks(inputs, out, folders)
+    if edits is not None:
+        tasks = run_scripts.with_scripts(tasks, out, edits)
     folders.update({task.source: task.folder.name for task in tasks})
+    out.mkdir(parents=True, exist_ok=True)
     for name in (RUN, SUMMARY, INSTANCES, PAGE):
         run_folder.sweep(out, name)
-    run_folder.write_json(out / RUN, {**now, "inputs": [task.image for task in tasks], "folders": folders})
+    images = {"inputs": [task.image for task in tasks], "results": [task.folder.name for task in tasks]}
+    run_folder.write_json(out / RUN, {**now, **images, "folders": folders, "edits": {}})
     return tasks
 
 
@@ -214,18 +250,8 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
     }
 
 
-def _end(tasks: Sequence[Task], out: Path, rows: dict[Task, SummaryRow]) -> list[SummaryRow]:
-    """Write what tells of the run as a whole."""
-    ordered = [rows[task] for task in tasks]
-    done = [task for task in tasks if rows[task].status == "done"]
-    report.write_summary(out / SUMMARY, ordered)
-    run_folder.write_instances(out / INSTANCES, done, {"description": f"karyofast {__version__} run"})
-    report.html(ordered, out, {task.image: task.folder.name for task in tasks})
-    return ordered
-
-
 @contextmanager
-def _writing(out: Path) -> Iterator[None]:
+def writing(out: Path) -> Iterator[None]:
     """Say in words what keeps `out` from being written to."""
     try:
         yield

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
@@ -40,5 +40,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content`, text as UTF-8, to `path` as `replacing` does; raises its `OSError`."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    write_together(path.parent, {path.name: content})
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
+    """Write files of one folder, named by the keys: all lie there under temporary names before the first is renamed.
+
+    They are renamed in their order, the last one last. Raises the `OSError` of `replacing`; one that comes before the
+    first renaming (a full disk) leaves every earlier file as it was.
+    """
+    with ExitStack() as stack:
+        for name, content in reversed(list(contents.items())):
+            temporary = stack.enter_context(replacing(folder / name))
+            temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)

@@ -9,10 +9,12 @@ from functools import partial
 
 import numpy as np
 
+from karyofast import __version__, edit
 from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import examine
+from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.models.store import find
 from karyofast.second_look import look
@@ -21,7 +23,10 @@ from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
 from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
-from karyofast.types import Candidate, Chromosome, Dropped, Karyotype, Metaphase
+from karyofast.types import CLASSES, Arrangement, Candidate, Chromosome, Dropped, Karyotype, Label, Metaphase
+
+FIRM = 1e6
+"""Nats that a class earns which a person said: no sum of prices of a cell outbids it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +98,6 @@ def karyotype(
     sizes = surprise([piece.chromosome.area for piece in pieces], typical)
     arrangement = arrange([piece.label for piece in pieces], options.arrange, sizes)
     clock.mark("arrange")
-    flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
     return Karyotype(
         metaphase,
         tuple(candidates),
@@ -101,10 +105,91 @@ def karyotype(
         tuple(piece.straightened for piece in pieces),
         tuple(piece.label for piece in pieces),
         arrangement,
-        flags,
+        _flags(metaphase, arrangement),
         clock.seconds,
         tuple(dropped),
     )
+
+
+def _flags(metaphase: Metaphase, arrangement: Arrangement) -> tuple[str, ...]:
+    return (*metaphase.flags, *(() if arrangement.assigned else ("empty",)), *arrangement.flags)
+
+
+def revise(
+    karyotype: Karyotype,
+    script: Script,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    models: Models | None = None,
+) -> Karyotype:
+    """Correct a karyotype by a script: new masks are straightened and classified, the whole cell is arranged again.
+
+    A class that the script says is kept whatever the crop, the size or the prices say. Nothing is dropped here for
+    its size.
+
+    Parameters
+    ----------
+    karyotype : Karyotype
+        As `karyotype` or an earlier `revise` gave it.
+    script : Script
+    options : Options
+        Those of the karyotype.
+    models : Models, optional
+        Loaded when not given and a mask is new.
+
+    Raises
+    ------
+    OptionError
+        An operation that cannot be done, or more chromosomes of one class than the arrangement has places for; names
+        the file, the operation and the reason.
+    """
+    clock = _Clock()
+    parts, dropped = edit.apply(karyotype, script)
+    new = [part.chromosome for part in parts if part.reading is None]
+    crops = [straighten(karyotype.metaphase, one) for one in new]
+    if new and models is None:
+        models = load_models(options)
+    # the scale of the cell as the script found it: what it was read at
+    scale = CellScale.of(karyotype.straightened or crops)
+    read = classify(crops, models.classifier, scale, options.classify.batch) if new and models else []
+    fresh = iter(zip(crops, read, strict=True))
+    readings = [part.reading or next(fresh) for part in parts]
+    labels = [part.label(label) for part, (_, label) in zip(parts, readings, strict=True)]
+    arrangement = _arranged_as_said(parts, labels, options, script)
+    clock.mark("edit")
+    masks = edit.fingerprint(karyotype.chromosomes)
+    edits = (*karyotype.edits, script.trail(masks, __version__))
+    done = sum(len(one["operations"]) for one in edits)
+    return replace(
+        karyotype,
+        chromosomes=tuple(part.chromosome for part in parts),
+        straightened=tuple(crop for crop, _ in readings),
+        labels=tuple(labels),
+        arrangement=arrangement,
+        flags=(*_flags(karyotype.metaphase, arrangement), f"edited by hand {done}"),
+        seconds={**karyotype.seconds, "edit": round(karyotype.seconds.get("edit", 0.0) + clock.seconds["edit"], 4)},
+        dropped=tuple(dropped),
+        edits=edits,
+    )
+
+
+def _arranged_as_said(
+    parts: Sequence[edit.Part], labels: Sequence[Label], options: Options, script: Script
+) -> Arrangement:
+    """The arrangement in which every class that a person said is kept."""
+    areas = [part.chromosome.area for part in parts]
+    sizes = surprise(areas, typical_area(areas, [label.probabilities for label in labels]))
+    said = [(row, part.said) for row, part in enumerate(parts) if part.said is not None]
+    for row, index in said:
+        sizes[row] = 0.0
+        sizes[row, index] = -FIRM
+    arrangement = arrange(labels, options.arrange, sizes)
+    lost = [index for row, index in said if arrangement.assigned[row] != index]
+    if lost:
+        raise OptionError(
+            f"{script.where}: more chromosomes are said to be {CLASSES[lost[0]]} than a cell has places for. "
+            f"Got: {sum(index == lost[0] for _, index in said)}."
+        )
+    return replace(arrangement, cost=arrangement.cost + FIRM * len(said))
 
 
 def _typical(pieces: Sequence[Piece]) -> float | None:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from karyofast import coco, view
 from karyofast.config import ArrangeOptions
+from karyofast.edit import fingerprint
 from karyofast.errors import ImageError
-from karyofast.files import write_whole
+from karyofast.files import write_together, write_whole
 from karyofast.summary import (
     SummaryRow,
     clusters,
@@ -35,6 +36,7 @@ __all__ = [
     "SummaryRow",
     "annotations",
     "failed_row",
+    "files",
     "html",
     "read_summary",
     "summary_csv",
@@ -85,6 +87,8 @@ def to_dict(karyotype: Karyotype) -> dict[str, Any]:
         "dropped": [
             {"stage": one.stage, "reason": one.reason, "box": _box(one), "area": one.area} for one in karyotype.dropped
         ],
+        "masks": fingerprint(karyotype.chromosomes),
+        "edits": list(karyotype.edits),
     }
 
 
@@ -110,10 +114,19 @@ def write(
         The folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / KARYOGRAM, _encoded(view.karyogram(karyotype, options), ".png"))
-    write_whole(folder / OVERLAY, _encoded(view.overlay(karyotype), ".png"))
-    text = json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / KARYOTYPE, text)
+    write_together(folder, files(karyotype, options))
+
+
+def files(
+    karyotype: Karyotype,
+    options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
+) -> dict[str, bytes | str]:
+    """What `write` writes, by the name of the file."""
+    return {
+        KARYOGRAM: _encoded(view.karyogram(karyotype, options), ".png"),
+        OVERLAY: _encoded(view.overlay(karyotype), ".png"),
+        KARYOTYPE: json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False),
+    }
 
 
 def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict[str, Any]]:

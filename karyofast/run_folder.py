@@ -19,9 +19,10 @@ from typing import Any
 
 from karyofast import coco, report
 from karyofast.config import ArrangeOptions
+from karyofast.edit_script import Script
 from karyofast.errors import ImageError, OptionError
-from karyofast.files import replacing, write_whole
-from karyofast.report import KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, SUMMARY, SummaryRow
+from karyofast.files import replacing, write_together, write_whole
+from karyofast.report import KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, SUMMARY, SummaryRow, read_summary
 from karyofast.types import Karyotype
 
 RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
@@ -51,16 +52,22 @@ class Task:
         Its own folder in OUT.
     source : str
         Its path seen from OUT: stays the same when the run is called from elsewhere, or moved with its images.
+    called : str
+        Its name in `summary.csv` where that is not the path.
+    scripts : tuple of Script
+        Corrections by hand, to be applied in their order.
     """
 
     path: Path
     folder: Path
     source: str
+    called: str = ""
+    scripts: tuple[Script, ...] = ()
 
     @property
     def image(self) -> str:
         """Its name in `summary.csv`."""
-        return str(self.path)
+        return self.called or str(self.path)
 
 
 def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list[Task]:
@@ -92,6 +99,31 @@ def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list
             taken.add(name.casefold())
         made.append(Task(path, out / name, source))
     return made
+
+
+def written(out: Path, run: Mapping[str, Any]) -> list[tuple[Task, SummaryRow]]:
+    """The images of a run that came to its end, as its run.json and summary.csv have them.
+
+    The pictures are looked for where they lay, seen from `out`.
+
+    Raises
+    ------
+    OptionError
+        A run.json without them, or a summary.csv of another run.
+    DataError
+        A summary.csv that cannot be read.
+    """
+    sources = {name: source for source, name in run["folders"].items()}
+    names = run.get("results")
+    if not isinstance(names, list) or not set(names) <= set(sources):
+        raise OptionError(f"{out / RUN}: does not tell which result belongs to which image. Run the pictures again.")
+    rows = read_summary(out / SUMMARY)
+    if len(rows) != len(names):
+        raise OptionError(f"{out / SUMMARY}: has {len(rows)} rows, {RUN} {len(names)} images. Run the pictures again.")
+    return [
+        (Task(Path(os.path.normpath(out / sources[name])), out / name, sources[name], row.image), row)
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def _drawn(path: Path, out: Path) -> bool:
@@ -143,15 +175,19 @@ def _plain(name: Any) -> bool:
 
 def check_same(out: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise `OptionError` where `out` holds results that other settings, models or versions made."""
-    there, here = (_flat({key: run.get(key) for key in COMPARED}) for run in (earlier, now))
-    other = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
-    if other:
-        named = "; ".join(f"{key} was {there.get(key)!r}, is {here.get(key)!r}" for key in other[:NAMED])
-        more = f"; and {len(other) - NAMED} more" if len(other) > NAMED else ""
+    if other := differences(earlier, now):
         raise OptionError(
-            f"{out}: holds a run with other settings: {named}{more}. "
+            f"{out}: holds a run with other settings: {other}. "
             "Name another folder with -o, or pass --force to do all images again."
         )
+
+
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which settings, models or versions of a run.json differ, in words; "" where none does."""
+    there, here = (_flat({key: run.get(key) for key in COMPARED}) for run in (earlier, now))
+    other = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
+    named = "; ".join(f"{key} was {there.get(key)!r}, is {here.get(key)!r}" for key in other[:NAMED])
+    return named + (f"; and {len(other) - NAMED} more" if len(other) > NAMED else "")
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:
@@ -179,16 +215,26 @@ def source_of(task: Task, settings: str) -> dict[str, Any]:
 
 
 def finished(task: Task, settings: str) -> SummaryRow | None:
-    """The row of an image whose result is whole and made from the same picture and settings, else None."""
+    """The row of an image whose result is whole and made from the same picture and settings, else None.
+
+    One that was corrected by hand stays as it is, unless the task brings other scripts.
+    """
     try:
         part = json.loads((task.folder / PART).read_text(encoding="utf-8"))
-        if part["made_from"] != source_of(task, settings):
+        made_from = dict(part["made_from"])
+        edits = made_from.pop("edits", [])
+        if made_from != source_of(task, settings) or (task.scripts and edits != hashes(task.scripts)):
             return None
         row = SummaryRow(**part["row"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or not whole: it is made again
     whole = all((task.folder / name).is_file() for name in (KARYOTYPE, KARYOGRAM, OVERLAY))
     return replace(row, image=task.image) if whole else None
+
+
+def hashes(scripts: Sequence[Script]) -> list[str]:
+    """What a part and run.json tell of the scripts that were applied."""
+    return [script.sha256 for script in scripts]
 
 
 def clear(task: Task) -> None:
@@ -209,18 +255,30 @@ def sweep(folder: Path, name: str) -> None:
 
 
 def write_result(task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions) -> SummaryRow:
-    """Write the folder of an image, its part last; returns its row."""
-    report.write(karyotype, task.folder, options)
+    """Write the folder of an image in one go, its part last; returns its row."""
     row = report.summary_row(karyotype, task.image)
     height, width = karyotype.metaphase.shape
+    edits = [one["script"] for one in karyotype.edits]
     part = {
-        "made_from": dict(made_from),
+        "made_from": {**made_from, **({"edits": edits} if edits else {})},
         "row": asdict(row),
         "image": {"file_name": task.path.name, "folder": task.folder.name, "height": height, "width": width},
         "annotations": report.annotations(karyotype, 0, 0),
     }
-    write_whole(task.folder / PART, json.dumps(part))
+    task.folder.mkdir(parents=True, exist_ok=True)
+    write_together(task.folder, {**report.files(karyotype, options), PART: json.dumps(part)})
     return row
+
+
+def finish(out: Path, tasks: Sequence[Task], rows: Sequence[SummaryRow], info: Mapping[str, Any]) -> None:
+    """Write what tells of the run as a whole; `rows` run in parallel to `tasks`."""
+    done = [task for task, row in zip(tasks, rows, strict=True) if row.status == "done"]
+    report.write_summary(out / SUMMARY, rows)
+    write_instances(out / INSTANCES, done, info)
+    report.html(rows, out, {task.image: task.folder.name for task in tasks})
+    edited = [task for task, row in zip(tasks, rows, strict=True) if row.edits]
+    edits = {task.folder.name: _part(task)["made_from"]["edits"] for task in edited}
+    write_json(out / RUN, {**json.loads((out / RUN).read_text(encoding="utf-8")), "edits": edits})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

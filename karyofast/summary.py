@@ -15,6 +15,9 @@ from karyofast.types import Karyotype
 
 Status = Literal["done", "failed"]
 
+WHOLE_NUMBERS = ("count", "clusters", "low_confidence", "edits")
+"""Columns of whole numbers."""
+
 
 @dataclass(frozen=True)
 class SummaryRow:
@@ -33,6 +36,8 @@ class SummaryRow:
         Candidates that were taken apart, or that look as if they should have been.
     low_confidence : int or None
         Chromosomes that want a look, unplaced ones among them.
+    edits : int or None
+        Corrections by hand.
     seconds : float or None
     error : str
         "" unless it failed.
@@ -44,6 +49,7 @@ class SummaryRow:
     iscn: str = ""
     clusters: int | None = None
     low_confidence: int | None = None
+    edits: int | None = None
     seconds: float | None = None
     error: str = ""
 
@@ -58,6 +64,7 @@ def summary_row(karyotype: Karyotype, image: str, seconds: float | None = None) 
         iscn=karyotype.iscn,
         clusters=clusters(karyotype),
         low_confidence=len(karyotype.arrangement.low_confidence),
+        edits=sum(len(one["operations"]) for one in karyotype.edits),
         seconds=round(total, 3),
     )
 
@@ -81,8 +88,8 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
     Examples
     --------
     >>> print(summary_csv([SummaryRow("a.tif", "failed", error="not an image")]))
-    image,status,count,iscn,clusters,low_confidence,seconds,error
-    a.tif,failed,,,,,,not an image
+    image,status,count,iscn,clusters,low_confidence,edits,seconds,error
+    a.tif,failed,,,,,,,not an image
     <BLANKLINE>
     """
     text = io.StringIO()
@@ -119,7 +126,7 @@ def _row(cells: Mapping[str, str], where: str) -> SummaryRow:
     if len(cells) < len(fields(SummaryRow)) or cells["status"] not in get_args(Status):
         raise DataError(f"{where}: must have a status of {get_args(Status)} and all columns. Got: {dict(cells)}.")
     try:
-        numbers = {name: int(cells[name]) if cells[name] else None for name in ("count", "clusters", "low_confidence")}
+        numbers = {name: int(cells[name]) if cells[name] else None for name in WHOLE_NUMBERS}
         seconds = float(cells["seconds"]) if cells["seconds"] else None
     except ValueError as error:
         raise DataError(f"{where}: {error}.") from error

@@ -6,6 +6,7 @@ background near 0, chromosomes high, whatever the polarity of the picture it cam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -159,12 +160,12 @@ class Dropped(Region):
 
     Attributes
     ----------
-    stage : {"detect", "segment"}
+    stage : {"detect", "segment", "edit"}
     reason : str
         "nucleus", "round debris", "faint", "another cell", "separation finds no chromosome in it", ...
     """
 
-    stage: Literal["detect", "segment"] = "detect"
+    stage: Literal["detect", "segment", "edit"] = "detect"
     reason: str = ""
 
 
@@ -273,7 +274,8 @@ class Arrangement:
 class Karyotype:
     """All that one metaphase gave; the tuples `chromosomes`, `straightened`, `labels` run in parallel.
 
-    `dropped` is what was left out on the way, with the reason.
+    `dropped` is what was left out on the way, with the reason; `edits` the scripts of corrections by hand that were
+    applied, in their order, as they stand in karyotype.json.
     """
 
     metaphase: Metaphase
@@ -285,6 +287,7 @@ class Karyotype:
     flags: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
+    edits: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def count(self) -> int:

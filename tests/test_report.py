@@ -34,7 +34,7 @@ def nothing():
 
 
 def row_of(image, **fields):
-    return SummaryRow(image, "done", 46, "46,XX", 3, 0, 1.25) if not fields else SummaryRow(image, **fields)
+    return SummaryRow(image, "done", 46, "46,XX", 3, 0, 0, 1.25) if not fields else SummaryRow(image, **fields)
 
 
 def test_dictionary_says_what_was_found_and_is_marked_draft(cell):
@@ -145,10 +145,10 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         report.summary_row(nothing(), "c.tif", seconds=2.0),
     ]
     assert report.summary_csv(rows).splitlines() == [
-        "image,status,count,iscn,clusters,low_confidence,seconds,error",
-        '"slides/a, b.tif",done,47,"46,XX",2,2,0.75,',
-        'b.tif,failed,,,,,0.123,"no image: ""x"""',
-        "c.tif,done,0,,0,0,2.0,",
+        "image,status,count,iscn,clusters,low_confidence,edits,seconds,error",
+        '"slides/a, b.tif",done,47,"46,XX",2,2,0,0.75,',
+        'b.tif,failed,,,,,,0.123,"no image: ""x"""',
+        "c.tif,done,0,,0,0,0,2.0,",
     ]
     report.write_summary(tmp_path / "summary.csv", rows)
     assert report.read_summary(tmp_path / "summary.csv") == rows
@@ -161,8 +161,8 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         ("", "must have the columns"),
         ("image,status\n", "must have the columns"),
         ("{head}\na.tif,done\n", "row 2"),
-        ("{head}\na.tif,maybe,1,,,,,\n", "row 2"),
-        ("{head}\na.tif,done,x,,,,,\n", "row 2"),
+        ("{head}\na.tif,maybe,1,,,,,,\n", "row 2"),
+        ("{head}\na.tif,done,x,,,,,,\n", "row 2"),
     ],
 )
 def test_broken_summary_is_refused_with_its_row(tmp_path, text, reason):
@@ -188,8 +188,8 @@ def test_page_puts_first_what_needs_a_look(tmp_path, cell):
     report.write(karyotype(crops, [label(name) for name in names]), tmp_path / "turner")
     rows = [
         row_of("normal.png"),
-        SummaryRow("turner.png", "done", 45, "45,X", 0, 0, 1.0),
-        SummaryRow("doubtful.png", "done", 46, "46,XX", 0, 2, 1.0),
+        SummaryRow("turner.png", "done", 45, "45,X", 0, 0, 0, 1.0),
+        SummaryRow("doubtful.png", "done", 46, "46,XX", 0, 2, 0, 1.0),
         report.failed_row("broken.png", "broken.png: not an image"),
     ]
     path = report.html(rows, tmp_path)

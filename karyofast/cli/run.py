@@ -42,13 +42,18 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Do all images again, also over results of other settings.")
     ] = False,
+    edits: Annotated[
+        Path | None,
+        typer.Option(help="Folder of correction scripts NAME.json, or of an earlier run whose corrections are kept."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Karyotype metaphase images: chromosomes found, separated, named and laid out.
 
     Writes OUT/NAME/karyogram.png, overlay.png and karyotype.json for each image, and OUT/summary.csv, report.html (what
-    needs a look first), instances.coco.json and run.json for all. Called again it does only what is missing or changed.
+    needs a look first), instances.coco.json and run.json for all. Called again it does only what is missing or changed;
+    what `karyofast edit` corrected stays corrected, except with --force.
 
     An image that cannot be used is named with its reason and does not stop the others; the exit code is 3 then.
 
@@ -58,6 +63,7 @@ def run(
       karyofast run slides/ "more/*.png" -o results --jobs 4
       karyofast run dapi/ -o results --polarity bright --method rrt
       karyofast run slides/ -o results --config settings.toml --json
+      karyofast run slides/ -o again --edits results
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import batch
     from karyofast.io import expand_inputs
@@ -74,7 +80,7 @@ def run(
             advance(known, len(paths), Path(row.image).name)
 
         try:
-            rows = batch.run(paths, out, options, jobs=jobs, force=force, progress=tell)
+            rows = batch.run(paths, out, options, jobs=jobs, force=force, edits=edits, progress=tell)
         except KeyboardInterrupt:
             complain(f"karyofast: stopped after {known} of {len(paths)} images; the same command goes on from there.")
             raise typer.Exit(STOPPED) from None
