@@ -17,6 +17,7 @@ from karyofast.detect import examine
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.models.store import find
+from karyofast.quality import measure
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece, strangeness
 from karyofast.segment import segment, unseparated, ways
@@ -98,16 +99,20 @@ def karyotype(
     sizes = surprise([piece.chromosome.area for piece in pieces], typical)
     arrangement = arrange([piece.label for piece in pieces], options.arrange, sizes)
     clock.mark("arrange")
+    chromosomes = tuple(piece.chromosome for piece in pieces)
+    quality = measure(metaphase, chromosomes)
+    clock.mark("quality")
     return Karyotype(
         metaphase,
         tuple(candidates),
-        tuple(piece.chromosome for piece in pieces),
+        chromosomes,
         tuple(piece.straightened for piece in pieces),
         tuple(piece.label for piece in pieces),
         arrangement,
         _flags(metaphase, arrangement),
         clock.seconds,
         tuple(dropped),
+        quality=quality,
     )
 
 
@@ -155,13 +160,15 @@ def revise(
     readings = [part.reading or next(fresh) for part in parts]
     labels = [part.label(label) for part, (_, label) in zip(parts, readings, strict=True)]
     arrangement = _arranged_as_said(parts, labels, options, script)
+    chromosomes = tuple(part.chromosome for part in parts)
+    quality = measure(karyotype.metaphase, chromosomes)
     clock.mark("edit")
     masks = edit.fingerprint(karyotype.chromosomes)
     edits = (*karyotype.edits, script.trail(masks, __version__))
     done = sum(len(one["operations"]) for one in edits)
     return replace(
         karyotype,
-        chromosomes=tuple(part.chromosome for part in parts),
+        chromosomes=chromosomes,
         straightened=tuple(crop for crop, _ in readings),
         labels=tuple(labels),
         arrangement=arrangement,
@@ -169,6 +176,7 @@ def revise(
         seconds={**karyotype.seconds, "edit": round(karyotype.seconds.get("edit", 0.0) + clock.seconds["edit"], 4)},
         dropped=tuple(dropped),
         edits=edits,
+        quality=quality,
     )
 
 

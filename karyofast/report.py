@@ -78,6 +78,10 @@ def to_dict(karyotype: Karyotype) -> dict[str, Any]:
         "count": karyotype.count,
         "unplaced": sum(index < 0 for index in arrangement.assigned),
         "flags": list(dict.fromkeys([*karyotype.flags, *arrangement.flags])),
+        "quality": {
+            name: _rounded(getattr(karyotype.quality, name))
+            for name in ("total", "spread", "free", "sharpness", "count")
+        },
         "polarity": karyotype.metaphase.polarity,
         "size": {"height": height, "width": width},
         "candidates": len(karyotype.candidates),

@@ -158,7 +158,7 @@ def read_run(out: Path) -> dict[str, Any] | None:
     path = out / RUN
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: cannot be read: {error}. Name another folder with -o, or pass --force.") from error

@@ -36,11 +36,13 @@ class SummaryRow:
         Candidates that were taken apart, or that look as if they should have been.
     low_confidence : int or None
         Chromosomes that want a look, unplaced ones among them.
-    edits : int or None
-        Corrections by hand.
     seconds : float or None
     error : str
         "" unless it failed.
+    edits : int or None
+        Corrections by hand.
+    quality : float or None
+        0..1, how well the picture can be karyotyped (`karyofast.quality`).
     """
 
     image: str
@@ -49,9 +51,10 @@ class SummaryRow:
     iscn: str = ""
     clusters: int | None = None
     low_confidence: int | None = None
-    edits: int | None = None
     seconds: float | None = None
     error: str = ""
+    edits: int | None = None
+    quality: float | None = None
 
 
 def summary_row(karyotype: Karyotype, image: str, seconds: float | None = None) -> SummaryRow:
@@ -65,6 +68,7 @@ def summary_row(karyotype: Karyotype, image: str, seconds: float | None = None) 
         clusters=clusters(karyotype),
         low_confidence=len(karyotype.arrangement.low_confidence),
         edits=sum(len(one["operations"]) for one in karyotype.edits),
+        quality=round(karyotype.quality.total, 3),
         seconds=round(total, 3),
     )
 
@@ -88,8 +92,8 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
     Examples
     --------
     >>> print(summary_csv([SummaryRow("a.tif", "failed", error="not an image")]))
-    image,status,count,iscn,clusters,low_confidence,edits,seconds,error
-    a.tif,failed,,,,,,,not an image
+    image,status,count,iscn,clusters,low_confidence,seconds,error,edits,quality
+    a.tif,failed,,,,,,not an image,,
     <BLANKLINE>
     """
     text = io.StringIO()
@@ -127,13 +131,14 @@ def _row(cells: Mapping[str, str], where: str) -> SummaryRow:
         raise DataError(f"{where}: must have a status of {get_args(Status)} and all columns. Got: {dict(cells)}.")
     try:
         numbers = {name: int(cells[name]) if cells[name] else None for name in WHOLE_NUMBERS}
-        seconds = float(cells["seconds"]) if cells["seconds"] else None
+        quality, seconds = (float(cells[name]) if cells[name] else None for name in ("quality", "seconds"))
     except ValueError as error:
         raise DataError(f"{where}: {error}.") from error
     return SummaryRow(
         image=cells["image"],
         status=cells["status"],  # type: ignore[arg-type]
         iscn=cells["iscn"],
+        quality=quality,
         seconds=seconds,
         error=cells["error"],
         **numbers,

@@ -270,12 +270,39 @@ class Arrangement:
     cost: float = 0.0
 
 
+@dataclass(frozen=True)
+class Quality:
+    """How well a metaphase can be karyotyped, each term 0..1, higher is better (`karyofast.quality`).
+
+    Attributes
+    ----------
+    spread : float
+        How far apart its chromosomes lie.
+    free : float
+        How few of them cross or touch.
+    sharpness : float
+        How steep their rims are.
+    count : float
+        How near their number is to 46.
+    """
+
+    spread: float = 0.0
+    free: float = 0.0
+    sharpness: float = 0.0
+    count: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Geometric mean of the terms."""
+        return float((self.spread * self.free * self.sharpness * self.count) ** 0.25)
+
+
 @dataclass(frozen=True, eq=False)
 class Karyotype:
     """All that one metaphase gave; the tuples `chromosomes`, `straightened`, `labels` run in parallel.
 
     `dropped` is what was left out on the way, with the reason; `edits` the scripts of corrections by hand that were
-    applied, in their order, as they stand in karyotype.json.
+    applied, in their order, as they stand in karyotype.json. `quality` ranks the pictures of a slide.
     """
 
     metaphase: Metaphase
@@ -288,6 +315,7 @@ class Karyotype:
     seconds: dict[str, float] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
     edits: tuple[Mapping[str, Any], ...] = ()
+    quality: Quality = Quality()
 
     @property
     def count(self) -> int:

@@ -1,13 +1,16 @@
 """Corrections of results on disk: a real G-band metaphase and a simulated one, through the whole pipeline."""
 
 import json
+import logging
 import shutil
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from karyofast import batch, batch_edit, coco, pipeline
+from karyofast.cli import main as cli
 from karyofast.config import Options, SimulateOptions
 from karyofast.edit import SAID
 from karyofast.edit_script import read_script
@@ -261,6 +264,50 @@ def test_wrong_folders_of_scripts_are_refused_before_anything_is_written(picture
     with pytest.raises(OptionError, match="cannot be read from the folder of this run"):
         batch.run(pictures, first, edits=first)
     assert not new.exists()
+
+
+@pytest.fixture
+def karyofast(monkeypatch, capsys):
+    """Run the command; gives (exit code, stdout, stderr)."""
+    monkeypatch.setattr(logging, "basicConfig", lambda **settings: None)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["karyofast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        told = capsys.readouterr()
+        return end.value.code or 0, told.out, told.err
+
+    return run
+
+
+def test_the_command_corrects_one_result_or_several(karyofast, out, first, tmp_path):
+    one = written(tmp_path / "one.json", {"op": "drop", "chromosome": 3})
+    code, told_of, _ = karyofast("edit", out / REAL, "--script", one)
+    count = told(first, REAL)["count"] - 1
+    assert (code, told(out, REAL)["count"]) == (0, count)
+    assert f"({count} chromosomes, 1 corrections by hand)" in told_of
+    several = tmp_path / "several.json"
+    several.write_text(json.dumps({"pictures": {DRAWN: {"operations": [{"op": "flip", "chromosome": 0}]}}}))
+    code, told_of, _ = karyofast("edit", out, "--script", several, "--json")
+    (row,) = json.loads(told_of)["images"]
+    assert (code, row["edits"], row["count"]) == (0, 1, told(first, DRAWN)["count"])
+
+
+def test_the_command_refuses_with_exit_code_2_and_changes_nothing(karyofast, pictures, out, tmp_path):
+    before = tree(out)
+    for operation, reason in (
+        ({"op": "drop", "chromosome": 99}, "operation 1 (drop): chromosome 99 does not exist"),
+        ({"op": "melt"}, 'operation 1: must have an "op" of cut, join'),
+    ):
+        script = written(tmp_path / "wrong.json", operation)
+        code, told_of, error = karyofast("edit", out / DRAWN, "--script", script)
+        assert (code, told_of) == (2, "")
+        assert f"karyofast: {script}: {reason}" in error
+    code, _, error = karyofast("run", *pictures, "-o", tmp_path / "new", "--edits", tmp_path)
+    assert code == 2
+    assert "wrong.json" in error
+    assert tree(out) == before
 
 
 def test_a_correction_that_is_right_raises_the_score_and_a_wrong_one_lowers_it(pictures, once, tmp_path):

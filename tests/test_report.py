@@ -11,7 +11,7 @@ from karyotypes import bars, karyotype, label
 from karyofast import coco, report, summary
 from karyofast.errors import DataError
 from karyofast.report import SummaryRow
-from karyofast.types import CLASSES, Box, Dropped, Karyotype, Label, Metaphase
+from karyofast.types import CLASSES, Box, Dropped, Karyotype, Label, Metaphase, Quality
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,8 @@ def cell():
     made = karyotype([*crops, crops[0]], [*labels, Label(flat)], seconds={"detect": 0.25, "segment": 0.5})
     first = replace(made.chromosomes[0], flags=("overlap", "cluster"))
     second = replace(made.chromosomes[2], candidate=1)
-    return replace(made, chromosomes=(first, made.chromosomes[1], second, *made.chromosomes[3:]))
+    chromosomes = (first, made.chromosomes[1], second, *made.chromosomes[3:])
+    return replace(made, chromosomes=chromosomes, quality=Quality(0.5, 0.8, 0.9, 0.95))
 
 
 def nothing():
@@ -34,7 +35,9 @@ def nothing():
 
 
 def row_of(image, **fields):
-    return SummaryRow(image, "done", 46, "46,XX", 3, 0, 0, 1.25) if not fields else SummaryRow(image, **fields)
+    return (
+        SummaryRow(image, "done", 46, "46,XX", 3, 0, 1.25, quality=0.8) if not fields else SummaryRow(image, **fields)
+    )
 
 
 def test_dictionary_says_what_was_found_and_is_marked_draft(cell):
@@ -43,6 +46,7 @@ def test_dictionary_says_what_was_found_and_is_marked_draft(cell):
     assert found["draft"] is True
     assert (found["count"], found["iscn"], found["unplaced"], found["polarity"]) == (47, "46,XX", 1, "dark")
     assert found["size"] == {"height": 620, "width": 760}
+    assert found["quality"] == {"total": 0.7647, "spread": 0.5, "free": 0.8, "sharpness": 0.9, "count": 0.95}
     assert found["seconds"] == {"detect": 0.25, "segment": 0.5}
     assert {"count 47", "unplaced 1", "low confidence 2"} <= set(found["flags"])
     assert len(found["flags"]) == len(set(found["flags"]))
@@ -145,10 +149,10 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         report.summary_row(nothing(), "c.tif", seconds=2.0),
     ]
     assert report.summary_csv(rows).splitlines() == [
-        "image,status,count,iscn,clusters,low_confidence,edits,seconds,error",
-        '"slides/a, b.tif",done,47,"46,XX",2,2,0,0.75,',
-        'b.tif,failed,,,,,,0.123,"no image: ""x"""',
-        "c.tif,done,0,,0,0,0,2.0,",
+        "image,status,count,iscn,clusters,low_confidence,seconds,error,edits,quality",
+        '"slides/a, b.tif",done,47,"46,XX",2,2,0.75,,0,0.765',
+        'b.tif,failed,,,,,0.123,"no image: ""x""",,',
+        "c.tif,done,0,,0,0,2.0,,0,0.0",
     ]
     report.write_summary(tmp_path / "summary.csv", rows)
     assert report.read_summary(tmp_path / "summary.csv") == rows
@@ -161,8 +165,8 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         ("", "must have the columns"),
         ("image,status\n", "must have the columns"),
         ("{head}\na.tif,done\n", "row 2"),
-        ("{head}\na.tif,maybe,1,,,,,,\n", "row 2"),
-        ("{head}\na.tif,done,x,,,,,,\n", "row 2"),
+        ("{head}\na.tif,maybe,1,,,,,,,\n", "row 2"),
+        ("{head}\na.tif,done,x,,,,,,,\n", "row 2"),
     ],
 )
 def test_broken_summary_is_refused_with_its_row(tmp_path, text, reason):
@@ -188,8 +192,8 @@ def test_page_puts_first_what_needs_a_look(tmp_path, cell):
     report.write(karyotype(crops, [label(name) for name in names]), tmp_path / "turner")
     rows = [
         row_of("normal.png"),
-        SummaryRow("turner.png", "done", 45, "45,X", 0, 0, 0, 1.0),
-        SummaryRow("doubtful.png", "done", 46, "46,XX", 0, 2, 0, 1.0),
+        SummaryRow("turner.png", "done", 45, "45,X", 0, 0, 1.0),
+        SummaryRow("doubtful.png", "done", 46, "46,XX", 0, 2, 1.0),
         report.failed_row("broken.png", "broken.png: not an image"),
     ]
     path = report.html(rows, tmp_path)
@@ -200,6 +204,8 @@ def test_page_puts_first_what_needs_a_look(tmp_path, cell):
     assert "4 images, 1 failed, 2 with 46 chromosomes, 3 that need a look" in text
     assert "broken.png: not an image" in text
     assert "sex X" in text
+    assert re.search(r"<button[^>]*>quality</button>", text)
+    assert '<td class="number">0.800</td>' in text
     assert "DRAFT" in text
 
 

@@ -33,7 +33,7 @@ def edit(
     written when an operation cannot be done. `karyofast run --edits` applies scripts again.
 
     Chromosomes have the numbers of karyotype.json (`index`); what an operation makes is numbered on from there. Points
-    are [x, y] in px of the picture. With `"masks"` of karyotype.json the script fits these masks alone.
+    are pairs x, y in px of the picture. With `"masks"` of karyotype.json the script fits these masks alone.
 
     \b
     The script:

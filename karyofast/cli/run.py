@@ -102,8 +102,13 @@ def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool) ->
     for row in rows:
         if row.status == "done":
             doubts = f", {row.low_confidence} to look at" if row.low_confidence else ""
-            typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts})")
+            quality = "" if row.quality is None else f", quality {row.quality:.2f}"
+            typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts}{quality})")
     if not quiet:
         usual = sum(row.status == "done" and row.count == USUAL for row in rows)
         typer.echo(f"{len(rows) - len(failed)} of {len(rows)} images done, {usual} with {USUAL} chromosomes")
+        ranked = sorted((row.quality, row.image) for row in rows if row.quality is not None)
+        if len(ranked) > 1:
+            (least, worst), (most, best) = ranked[0], ranked[-1]
+            typer.echo(f"best spread {best} ({most:.2f}), worst {worst} ({least:.2f})")
         typer.echo(f"open {out / 'report.html'}")
