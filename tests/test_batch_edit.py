@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -200,6 +201,23 @@ def test_corrected_results_may_go_into_a_folder_of_their_own(pictures, out, firs
     batch.run(pictures[:1], own)
     assert json.loads(before["run.json"])["edits"] == json.loads(tree(own)["run.json"])["edits"]
     assert (own / REAL / "karyotype.json").read_bytes() == before[f"{REAL}/karyotype.json"]
+
+
+def test_a_result_may_be_corrected_from_another_folder_than_the_run_was_called_in(
+    pictures, tmp_path, monkeypatch, karyofast
+):
+    shutil.copy(pictures[1], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    batch.run([Path(pictures[1].name)], Path("out"))
+    script = written(tmp_path / "e.json", {"op": "drop", "chromosome": 3})
+    monkeypatch.chdir(tmp_path / "out" / DRAWN)
+    assert karyofast("edit", ".", "--script", script)[0] == 0
+    (row,) = read_summary(tmp_path / "out" / "summary.csv")
+    assert (row.image, row.edits) == (pictures[1].name, 1)
+    monkeypatch.chdir(tmp_path)
+    before = tree(tmp_path / "out")
+    batch.run([Path(pictures[1].name)], Path("out"))
+    assert tree(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize(
