@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test lint bench sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
+.PHONY: demo test lint bench throughput kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -25,6 +25,21 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benches --benchmark-columns=median,iqr,ops --benchmark-group-by=group
+
+# `karyofast run` on IMAGES images with one and two jobs.
+IMAGES ?= 2000
+throughput: $(VENV)/.dev
+	$(BIN)/python benches/throughput.py --images $(IMAGES)
+
+# Runs killed at random moments, and what the next start makes of them.
+kill-rounds: $(VENV)/.dev
+	$(BIN)/python tests/kill_rounds.py --rounds 100
+	$(BIN)/python tests/kill_rounds.py --rounds 10 --jobs 2
+
+# report.html of 5,000 images in a real browser.
+check-page: $(VENV)/.dev
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	$(BIN)/python tests/check_page.py
 
 # The C cores under address and undefined-behaviour sanitizers, on every path that this processor has; then the tests of
 # the kernels on extension modules that are built the same way (in $(BUILD), so that the normal ones stay).

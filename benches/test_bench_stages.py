@@ -45,7 +45,7 @@ def test_classifying_a_cell(benchmark, picture, models):
     metaphase = read_metaphase(picture)
     found = segment(metaphase, detect(metaphase), separator=models.separator)
     crops = [straighten(metaphase, one) for one in found]
-    benchmark(classify, crops, models.classifier, CellScale.of(crops))
+    benchmark(classify, crops, models.classifier(metaphase.polarity), CellScale.of(crops))
 
 
 @pytest.mark.benchmark(group="quality")

@@ -17,7 +17,7 @@ from karyofast.edit import fingerprint
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.io import read_metaphase
-from karyofast.pipeline import Models
+from karyofast.pipeline import Clock, Models
 from karyofast.report import SummaryRow
 from karyofast.run_folder import RUN, Task
 from karyofast.types import Karyotype
@@ -68,32 +68,29 @@ def edit(
     now = batch.describe(options, batch.models_of(options, models))
     if other := run_folder.differences(run, now):
         raise OptionError(f"{folder}: was made otherwise than here: {other}. Run the pictures again, then edit them.")
-    images = run_folder.written(folder, run)
-    known = {task.folder.name: task for task, _ in images}
+    rows = dict(run_folder.written(folder, run))
+    known = {task.folder.name: task for task in rows}
     settings = run_folder.fingerprint(now)
-    tasks = [replace(_task(known, name, folder, settings), scripts=(script,)) for name, script in scripts.items()]
+    tasks = [_task(known, name, folder, settings) for name in scripts]
+    cases = [rows[task].case for task in tasks]
     models = models or pipeline.load_models(options)
-    made: list[Karyotype] = []
-    for task in tasks:
-        made.append(_edited(task, options, models))
+    made: list[tuple[Karyotype, Clock]] = []
+    for task, script in zip(tasks, scripts.values(), strict=True):
+        made.append(_edited(task, script, options, models))
         if progress:
-            progress(_row(made[-1], task))
-    with batch.writing(out or folder):
-        if out is not None and out.resolve() != folder.resolve():
-            paths = [Path(os.path.relpath(task.path)) for task in tasks]
-            images = [(task, _row(one, task)) for task, one in zip(batch.begin(paths, out, now), made, strict=True)]
-            tasks = [task for task, _ in images]
-        rows = {
-            task.folder: run_folder.write_result(task, one, run_folder.source_of(task, settings), options.arrange)
-            for task, one in zip(tasks, made, strict=True)
-        }
-        run_folder.finish(
-            out or folder,
-            [task for task, _ in images],
-            [rows.get(task.folder, row) for task, row in images],
-            batch.INFO,
-        )
-    return [rows[task.folder] for task in tasks]
+            progress(report.summary_row(made[-1][0], task.image))
+    out = out or folder
+    with batch.writing(out):
+        content = run
+        if out.resolve() != folder.resolve():
+            content, tasks = batch.begin([Path(os.path.relpath(task.path)) for task in tasks], out, now)
+            rows = {}
+        for task, case, (karyotype, clock) in zip(tasks, cases, made, strict=True):
+            made_from = run_folder.source_of(task, settings)
+            row = run_folder.write_result(task, karyotype, made_from, options.arrange, clock)
+            rows[task] = replace(row, case=case)
+        batch.end(list(rows), out, list(rows.values()), content, run.get("case_regex"))
+    return [rows[task] for task in tasks]
 
 
 def _task(known: Mapping[str, Task], name: str, folder: Path, settings: str) -> Task:
@@ -107,20 +104,16 @@ def _task(known: Mapping[str, Task], name: str, folder: Path, settings: str) -> 
     return known[name]
 
 
-def _edited(task: Task, options: Options, models: Models) -> Karyotype:
-    """The karyotype of an image after the scripts it has seen already and its new one."""
-    karyotype = pipeline.karyotype(read_metaphase(task.path, options.polarity), options, models)
-    for script in run_scripts.trail(task.folder):
-        karyotype = pipeline.revise(karyotype, script, options, models)
+def _edited(task: Task, script: Script, options: Options, models: Models) -> tuple[Karyotype, Clock]:
+    """The karyotype of an image after the scripts it has seen already and its new one, and the time it took."""
+    clock = Clock()
+    clock.begin("read")
+    karyotype = pipeline.karyotype(read_metaphase(task.path, options.polarity), options, models, clock=clock)
+    for earlier in run_scripts.trail(task.folder):
+        karyotype = pipeline.revise(karyotype, earlier, options, models, clock)
     if fingerprint(karyotype.chromosomes) != run_scripts.masks_of(task.folder):
         raise OptionError(
             f"{task.folder}: holds other masks than its picture gives here, by other libraries or another machine. "
             "Run the picture again and write the script for its numbers."
         )
-    for script in task.scripts:
-        karyotype = pipeline.revise(karyotype, script, options, models)
-    return karyotype
-
-
-def _row(karyotype: Karyotype, task: Task) -> SummaryRow:
-    return report.summary_row(karyotype, task.image)
+    return pipeline.revise(karyotype, script, options, models, clock), clock

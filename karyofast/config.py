@@ -13,6 +13,9 @@ from karyofast.files import write_whole
 
 T = TypeVar("T")
 
+Staining = Literal["giemsa", "quinacrine", "dapi"]
+"""Of a metaphase: giemsa is dark on bright, the others bright on dark."""
+
 MOST_NATS = 100.0
 """Largest price of the whole-cell assignment: odds of e^100 already forbid what they are put on."""
 
@@ -60,7 +63,8 @@ class SegmentOptions:
 class ClassifyOptions:
     """Options of `karyofast.classify.classify`."""
 
-    model: str = "g-band"
+    model: str = "auto"
+    """a shipped model, a model folder, or auto: by polarity, see `karyofast.models.store.classifier_for`"""
     batch: int = 46
 
     def __post_init__(self) -> None:
@@ -96,7 +100,7 @@ class ArrangeOptions:
 class SimulateOptions:
     """Options of `karyofast.simulate.simulate_metaphase`; lengths are in px, counts are exact."""
 
-    stain: Literal["giemsa", "quinacrine", "dapi"] = "giemsa"
+    stain: Staining = "giemsa"
     """giemsa: dark on bright, banded; quinacrine: bright on dark, banded; dapi: the same, faint bands"""
     bands: Literal[400, 550, 850] = 550
     """resolution of the ideogram that is drawn"""

@@ -93,10 +93,10 @@ def karyotyper_of(options: Options, threads: int, masks: str) -> Karyotyper:
 
 
 def classifier_of(options: Options, threads: int) -> CellClassifier:
-    """The model of ``options.classify``, loaded."""
+    """The model of ``options.classify``, loaded; "auto" is the one for Giemsa."""
     from karyofast.classify import classify
-    from karyofast.models.store import find
+    from karyofast.models.store import classifier_for, find
     from karyofast.runtimes.onnx import OnnxClassifier
 
-    runtime = OnnxClassifier(find(options.classify.model, "classifier"), threads)
+    runtime = OnnxClassifier(find(classifier_for(options.classify.model, "dark"), "classifier"), threads)
     return lambda cell: classify(cell, runtime, batch=options.classify.batch)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -28,28 +29,43 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _temporary(path) as temporary:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content`, text as UTF-8, to `path` as `replacing` does; raises its `OSError`."""
-    write_together(path.parent, {path.name: content})
+    write_together(path.parent, [(path.name, content)])
 
 
-def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
-    """Write files of one folder, named by the keys: all lie there under temporary names before the first is renamed.
+def write_together(folder: Path, contents: Iterable[tuple[str, bytes | str]]) -> None:
+    """Write files of one folder, as (name, content): all are on the disk under temporary names before one is renamed.
 
-    They are renamed in their order, the last one last. Raises the `OSError` of `replacing`; one that comes before the
-    first renaming (a full disk) leaves every earlier file as it was.
+    A content is asked for when those before it are on the disk. They are renamed in their order, the last one last.
+    Raises the `OSError` of `replacing`; one that comes before the first renaming (a full disk) leaves every earlier
+    file as it was.
     """
     with ExitStack() as stack:
-        for name, content in reversed(list(contents.items())):
-            temporary = stack.enter_context(replacing(folder / name))
-            temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        made = []
+        for name, content in contents:
+            temporary = stack.enter_context(_temporary(folder / name))
+            with temporary.open("wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            made.append((temporary, folder / name))
+        for temporary, path in made:
+            os.replace(temporary, path)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name for what will be `path`; what is left there at the end is removed."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

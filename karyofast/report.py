@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import cv2
@@ -22,7 +22,10 @@ from karyofast.edit import fingerprint
 from karyofast.errors import ImageError
 from karyofast.files import write_together, write_whole
 from karyofast.summary import (
+    Reached,
     SummaryRow,
+    case_row,
+    case_rows,
     clusters,
     failed_row,
     read_summary,
@@ -47,21 +50,23 @@ __all__ = [
 ]
 
 KARYOTYPE, KARYOGRAM, OVERLAY = "karyotype.json", "karyogram.png", "overlay.png"
-SUMMARY, PAGE = "summary.csv", "report.html"
+PREVIEW = "preview.jpg"
+SUMMARY, CASES, PAGE = "summary.csv", "cases.csv", "report.html"
 
 TOP = 3
 """Classes of a crop that are written with their probabilities."""
 
 NORMAL_COUNT = 46
 
-THUMBNAILS = 200
-"""Images of which the page holds thumbnails, those that need a look first: 40 kB each, 8 MB in all."""
+EMBEDDED = 200
+"""Images whose previews are in the page itself, those that need a look first: 40 kB each, 8 MB in all. The browser
+fetches the others from the images' folders as they are scrolled to."""
 
-THUMBNAIL_WIDTH = 420
-"""Width of a thumbnail, px."""
+PREVIEW_HEIGHT = 300
+"""Height of a preview, px: overlay and karyogram side by side."""
 
 JPEG_QUALITY = 72
-"""Thumbnails of 20 kB on which bands are still to be seen."""
+"""Previews of some 40 kB on which bands are still to be seen."""
 
 
 def to_dict(karyotype: Karyotype) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def write(
     folder: Path,
     options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
 ) -> None:
-    """Write `karyogram.png`, `overlay.png` and, last, `karyotype.json` into `folder`, which is made.
+    """Write the pictures of a karyotype and, last, `karyotype.json` into `folder`, which is made.
 
     Parameters
     ----------
@@ -118,7 +123,7 @@ def write(
         The folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_together(folder, files(karyotype, options))
+    write_together(folder, files(karyotype, options).items())
 
 
 def files(
@@ -126,9 +131,11 @@ def files(
     options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
 ) -> dict[str, bytes | str]:
     """What `write` writes, by the name of the file."""
+    karyogram, overlay = view.karyogram(karyotype, options), view.overlay(karyotype)
     return {
-        KARYOGRAM: _encoded(view.karyogram(karyotype, options), ".png"),
-        OVERLAY: _encoded(view.overlay(karyotype), ".png"),
+        KARYOGRAM: _encoded(karyogram, ".png"),
+        OVERLAY: _encoded(overlay, ".png"),
+        PREVIEW: _encoded(_preview(overlay, karyogram), ".jpg", cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
         KARYOTYPE: json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False),
     }
 
@@ -160,8 +167,16 @@ def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict
     return entries
 
 
-def html(rows: Sequence[SummaryRow], folder: Path, folders: Mapping[str, str] | None = None) -> Path:
-    """Write `report.html` of a run: a page that needs no other file, what needs a look first.
+def html(
+    rows: Sequence[SummaryRow],
+    folder: Path,
+    folders: Mapping[str, str] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> Path:
+    """Write `report.html` of a run: a page that needs no server, what needs a look first.
+
+    The page can be filtered by case, doubt and text. The previews of the first `EMBEDDED` images are in the page
+    itself; the others are taken from the images' folders when they come into sight.
 
     Parameters
     ----------
@@ -171,6 +186,8 @@ def html(rows: Sequence[SummaryRow], folder: Path, folders: Mapping[str, str] | 
         The run's folder, in which the images' own folders lie.
     folders : mapping, optional
         Name of the folder of each image; its stem where not given.
+    facts : mapping, optional
+        What is said of the run as a whole, by name.
 
     Returns
     -------
@@ -182,15 +199,18 @@ def html(rows: Sequence[SummaryRow], folder: Path, folders: Mapping[str, str] | 
     names = folders or {}
     entries = [_entry(row, folder, names.get(row.image, Path(row.image).stem)) for row in rows]
     entries.sort(key=lambda entry: entry["urgency"])
-    for entry in entries[:THUMBNAILS]:
-        entry["thumbnails"] = _thumbnails(folder / entry["folder"])
+    for entry in entries[:EMBEDDED]:
+        if PREVIEW in entry["links"]:
+            data = base64.b64encode((folder / entry["folder"] / PREVIEW).read_bytes()).decode("ascii")
+            entry["preview"] = f"data:image/jpeg;base64,{data}"
     environment = Environment(loader=PackageLoader("karyofast"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.get_template("report.html.j2").render(
         entries=entries,
-        failed=sum(row.status == "failed" for row in rows),
+        total=case_row("", rows),
+        cases=case_rows(rows) if any(row.case for row in rows) else [],
         normal=sum(row.count == NORMAL_COUNT for row in rows),
         look=sum(bool(entry["reasons"]) for entry in entries),
-        kept=THUMBNAILS,
+        facts=facts or {},
     )
     write_whole(folder / PAGE, page)
     return folder / PAGE
@@ -243,15 +263,16 @@ def _entry(row: SummaryRow, folder: Path, name: str) -> dict[str, Any]:
     """What the page says of one image."""
     flags = _flags(folder / name / KARYOTYPE) if row.status == "done" else []
     reasons = _reasons(row, flags)
-    links = {file: quote(f"{name}/{file}") for file in (KARYOGRAM, OVERLAY, KARYOTYPE)}
+    links = {file: quote(f"{name}/{file}") for file in (KARYOGRAM, OVERLAY, KARYOTYPE, PREVIEW)}
     present = {file: link for file, link in links.items() if (folder / name / file).is_file()}
     return {
         "row": row,
         "folder": name,
         "flags": [flag for flag in flags if flag not in reasons],
         "reasons": reasons,
+        "kinds": _kinds(row, reasons),
         "links": present,
-        "thumbnails": [],
+        "preview": present.get(PREVIEW, ""),
         "urgency": _urgency(row, reasons),
     }
 
@@ -274,6 +295,14 @@ def _reasons(row: SummaryRow, flags: Sequence[str]) -> list[str]:
     return reasons + [flag for kind in grave for flag in flags if flag.startswith(kind)]
 
 
+def _kinds(row: SummaryRow, reasons: Sequence[str]) -> list[str]:
+    """What the page's filter finds an image by."""
+    known = {"failed": "failed", "count": "count", "unplaced": "unplaced", "low confidence": "doubt"}
+    doubts = [kind for start, kind in known.items() if any(one.startswith(start) for one in reasons)]
+    steps = get_args(Reached)
+    return [*(["look"] if reasons else []), *doubts, *steps[1 : 1 + steps.index(row.reached)]]
+
+
 def _urgency(row: SummaryRow, reasons: Sequence[str]) -> tuple[int, int, str]:
     """Sort key: failed, wrong count, unplaced, other doubts by their number, the rest by name."""
     grades = ("failed", "count", "unplaced")
@@ -281,15 +310,10 @@ def _urgency(row: SummaryRow, reasons: Sequence[str]) -> tuple[int, int, str]:
     return grade + (not reasons), -(row.low_confidence or 0), row.image
 
 
-def _thumbnails(folder: Path) -> list[tuple[str, str]]:
-    """(file name, data URI) of small pictures of what was drawn."""
-    found = []
-    for name in (OVERLAY, KARYOGRAM):
-        picture = cv2.imread(str(folder / name), cv2.IMREAD_COLOR) if (folder / name).is_file() else None
-        if picture is None:
-            continue
-        height = max(1, round(picture.shape[0] * THUMBNAIL_WIDTH / picture.shape[1]))
-        small = cv2.resize(picture, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
-        data = _encoded(np.asarray(small[:, :, ::-1], np.uint8), ".jpg", cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
-        found.append((name, "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")))
-    return found
+def _preview(*pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB pictures side by side, brought to one height."""
+    small = []
+    for picture in pictures:
+        width = max(1, round(picture.shape[1] * PREVIEW_HEIGHT / picture.shape[0]))
+        small.append(cv2.resize(picture, (width, PREVIEW_HEIGHT), interpolation=cv2.INTER_AREA))
+    return np.hstack(small).astype(np.uint8, copy=False)

@@ -1,10 +1,15 @@
 """The folder of a run: what lies where in it, which images are done, what is merged at the end.
 
-``OUT/run.json`` is written first: settings, models, versions, inputs. An image's own folder holds
-``karyotype.json``, ``karyogram.png``, ``overlay.png`` and, written last, its *part* ``instances.json``: the row
-and the masks that it adds to ``summary.csv`` and ``instances.coco.json``, and what they were made from. An image
-is done when its part is there and names the same source (path seen from OUT, size, time of change) and the same
-settings. So a killed run leaves nothing that a rerun takes for whole.
+``OUT/run.json`` is written first: settings, models, versions, inputs; at the end the times and the corrections by hand
+are added. An image's own folder holds ``karyotype.json``, ``karyogram.png``, ``overlay.png``, ``preview.jpg`` and,
+written last, its *part* ``instances.json``: the row and the masks that it adds to ``summary.csv`` and
+``instances.coco.json``, and what they were made from. The parts are the journal of a run: an image is done when its
+part is there and names the same source (path seen from OUT, size, time of change) and the same settings. So a killed
+run leaves nothing that a rerun takes for whole, and what it completes differs from an unbroken run in the measured
+times alone.
+
+Several processes or machines may fill one folder, each with its *shard* of the images; the run without a shard that
+follows takes over what they did and writes what tells of all.
 """
 
 from __future__ import annotations
@@ -15,22 +20,28 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karyofast import coco, report
 from karyofast.config import ArrangeOptions
 from karyofast.edit_script import Script
 from karyofast.errors import ImageError, OptionError
 from karyofast.files import replacing, write_together, write_whole
-from karyofast.report import KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, SUMMARY, SummaryRow, read_summary
+from karyofast.report import CASES, KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, PREVIEW, SUMMARY, SummaryRow, read_summary
 from karyofast.types import Karyotype
 
+if TYPE_CHECKING:
+    from karyofast.pipeline import Clock
+
 RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
+
+DRAWN = (KARYOTYPE, KARYOGRAM, OVERLAY, PREVIEW)
+"""Files of an image beside its part."""
 
 CANDIDATES = "candidates.coco.json"
 """COCO file of `karyofast detect`."""
 
-RESERVED = frozenset({RUN, SUMMARY, INSTANCES, CANDIDATES, PAGE, ".", ".."})
+RESERVED = frozenset({RUN, SUMMARY, "summary.parquet", CASES, INSTANCES, CANDIDATES, PAGE, ".", ".."})
 """Names in OUT that no image's folder may take."""
 
 COMPARED = ("karyofast", "options", "models")
@@ -38,6 +49,42 @@ COMPARED = ("karyofast", "options", "models")
 
 NAMED = 3
 """Differing settings that a message names."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` lots that images fall into by their file names; `number` counts from 1.
+
+    Examples
+    --------
+    >>> str(Shard.parse("2/4"))
+    '2-of-4'
+    """
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read "2/4".
+
+        Raises
+        ------
+        OptionError
+            No two numbers, or the first not within 1 and the second.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise OptionError(f"`shard` must be i/n with i from 1 to n, such as 2/4. Got: {text!r}.")
+        return cls(int(number), int(count))
+
+    def holds(self, path: Path) -> bool:
+        """Whether a picture is in this lot; its folder and the other pictures do not matter."""
+        digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -109,14 +156,16 @@ def written(out: Path, run: Mapping[str, Any]) -> list[tuple[Task, SummaryRow]]:
     Raises
     ------
     OptionError
-        A run.json without them, or a summary.csv of another run.
+        A run that did not come to its end, as one of a shard alone; or a summary.csv of another run.
     DataError
         A summary.csv that cannot be read.
     """
     sources = {name: source for source, name in run["folders"].items()}
     names = run.get("results")
-    if not isinstance(names, list) or not set(names) <= set(sources):
-        raise OptionError(f"{out / RUN}: does not tell which result belongs to which image. Run the pictures again.")
+    if "total" not in run or not isinstance(names, list) or not set(names) <= set(sources):
+        raise OptionError(
+            f"{out / RUN}: is not of a run that came to its end. Run the pictures again, without --shard."
+        )
     rows = read_summary(out / SUMMARY)
     if len(rows) != len(names):
         raise OptionError(f"{out / SUMMARY}: has {len(rows)} rows, {RUN} {len(names)} images. Run the pictures again.")
@@ -220,15 +269,16 @@ def finished(task: Task, settings: str) -> SummaryRow | None:
     One that was corrected by hand stays as it is, unless the task brings other scripts.
     """
     try:
-        part = json.loads((task.folder / PART).read_text(encoding="utf-8"))
+        part = read_part(task.folder)
         made_from = dict(part["made_from"])
         edits = made_from.pop("edits", [])
         if made_from != source_of(task, settings) or (task.scripts and edits != hashes(task.scripts)):
             return None
         row = SummaryRow(**part["row"])
+        dict(part["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or not whole: it is made again
-    whole = all((task.folder / name).is_file() for name in (KARYOTYPE, KARYOGRAM, OVERLAY))
+    whole = all((task.folder / name).is_file() for name in DRAWN)
     return replace(row, image=task.image) if whole else None
 
 
@@ -241,7 +291,7 @@ def clear(task: Task) -> None:
     """Remove the earlier results of an image, the part first, and what a killed run left half written."""
     if not task.folder.is_dir():
         return
-    for name in (PART, KARYOTYPE, KARYOGRAM, OVERLAY):
+    for name in (PART, *DRAWN):
         (task.folder / name).unlink(missing_ok=True)
         sweep(task.folder, name)
     if not any(task.folder.iterdir()):
@@ -254,31 +304,32 @@ def sweep(folder: Path, name: str) -> None:
         left.unlink(missing_ok=True)
 
 
-def write_result(task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions) -> SummaryRow:
+def write_result(
+    task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions, clock: Clock
+) -> SummaryRow:
     """Write the folder of an image in one go, its part last; returns its row."""
+    clock.begin("draw")
+    files = report.files(karyotype, options)
+    clock.begin("write")
     row = report.summary_row(karyotype, task.image)
     height, width = karyotype.metaphase.shape
     edits = [one["script"] for one in karyotype.edits]
     part = {
         "made_from": {**made_from, **({"edits": edits} if edits else {})},
         "row": asdict(row),
+        "seconds": clock.seconds,
         "image": {"file_name": task.path.name, "folder": task.folder.name, "height": height, "width": width},
         "annotations": report.annotations(karyotype, 0, 0),
     }
+
+    def contents() -> Iterator[tuple[str, bytes | str]]:
+        yield from files.items()
+        clock.end()  # the part tells how long it took to write the others
+        yield PART, json.dumps(part)
+
     task.folder.mkdir(parents=True, exist_ok=True)
-    write_together(task.folder, {**report.files(karyotype, options), PART: json.dumps(part)})
+    write_together(task.folder, contents())
     return row
-
-
-def finish(out: Path, tasks: Sequence[Task], rows: Sequence[SummaryRow], info: Mapping[str, Any]) -> None:
-    """Write what tells of the run as a whole; `rows` run in parallel to `tasks`."""
-    done = [task for task, row in zip(tasks, rows, strict=True) if row.status == "done"]
-    report.write_summary(out / SUMMARY, rows)
-    write_instances(out / INSTANCES, done, info)
-    report.html(rows, out, {task.image: task.folder.name for task in tasks})
-    edited = [task for task, row in zip(tasks, rows, strict=True) if row.edits]
-    edits = {task.folder.name: _part(task)["made_from"]["edits"] for task in edited}
-    write_json(out / RUN, {**json.loads((out / RUN).read_text(encoding="utf-8")), "edits": edits})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -286,15 +337,20 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def write_instances(path: Path, done: Sequence[Task], info: Mapping[str, Any]) -> None:
-    """Merge the parts of `done` into one COCO file, in their order, with the memory of one part."""
+def write_instances(path: Path, done: Sequence[Task], info: Mapping[str, Any]) -> dict[str, float]:
+    """Merge the parts of `done` into one COCO file, in their order, with the memory of one part.
+
+    Returns the seconds that each stage took in all of them.
+    """
     empty = coco.document([], [], info)
+    seconds: dict[str, float] = {}
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'{{"info": {json.dumps(empty["info"])}, "images": [')
-        _write_list(file.write, _images(done))
+        _write_list(file.write, _images(done, seconds))
         file.write('], "annotations": [')
         _write_list(file.write, _annotations(done))
         file.write(f'], "categories": {json.dumps(empty["categories"])}}}')
+    return {stage: round(spent, 3) for stage, spent in seconds.items()}
 
 
 def _write_list(write: Any, items: Iterable[Mapping[str, Any]]) -> None:
@@ -302,19 +358,23 @@ def _write_list(write: Any, items: Iterable[Mapping[str, Any]]) -> None:
         write((", " if number else "") + json.dumps(item))
 
 
-def _part(task: Task) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((task.folder / PART).read_text(encoding="utf-8"))
+def read_part(folder: Path) -> dict[str, Any]:
+    """The part in an image's folder."""
+    content: dict[str, Any] = json.loads((folder / PART).read_text(encoding="utf-8"))
     return content
 
 
-def _images(done: Sequence[Task]) -> Iterator[dict[str, Any]]:
+def _images(done: Sequence[Task], seconds: dict[str, float]) -> Iterator[dict[str, Any]]:
     for number, task in enumerate(done, 1):
-        yield {"id": number, **_part(task)["image"]}
+        part = read_part(task.folder)
+        for stage, spent in part["seconds"].items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+        yield {"id": number, **part["image"]}
 
 
 def _annotations(done: Sequence[Task]) -> Iterator[dict[str, Any]]:
     count = 0
     for number, task in enumerate(done, 1):
-        for entry in _part(task)["annotations"]:
+        for entry in read_part(task.folder)["annotations"]:
             count += 1
             yield {**entry, "id": count, "image_id": number}

@@ -9,15 +9,18 @@ import cv2
 import numpy as np
 import pytest
 from karyotypes import bars, karyotype, label
+from run_tree import tree
 
 from karyofast import batch, coco, report, run_folder
 from karyofast.batch import run
+from karyofast.batch_workers import Bounds
 from karyofast.config import ArrangeOptions, Options, SegmentOptions
 from karyofast.errors import ImageError, ModelError, OptionError, OutputError
+from karyofast.models.store import CLASSIFIERS
 from karyofast.summary import read_summary
 from karyofast.types import Karyotype
 
-WHOLE = {"karyotype.json", "karyogram.png", "overlay.png", "instances.json"}
+WHOLE = {"karyotype.json", "karyogram.png", "overlay.png", "preview.jpg", "instances.json"}
 OTHER = Options(arrange=ArrangeOptions(gain_price=5.0))
 
 
@@ -71,10 +74,6 @@ def pictures(tmp_path):
     return [picture(tmp_path / "in" / f"{name}.png", number) for name, number in (("a", 3), ("b", 4), ("c", 5))]
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
-
-
 def test_a_run_writes_a_folder_an_image_and_files_for_all(pictures, tmp_path):
     out = tmp_path / "deep" / "out"
     told = []
@@ -112,12 +111,16 @@ def test_run_json_is_there_before_the_first_image(pictures, tmp_path):
 
 def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_path):
     monkeypatch.setattr(batch.pipeline, "load_models", lambda options, threads: None)
-    monkeypatch.setattr(batch.pipeline, "karyotype", lambda metaphase, options, models: analyse(metaphase))
+    monkeypatch.setattr(batch.pipeline, "karyotype", lambda metaphase, options, models, clock: analyse(metaphase))
     run(pictures[:1], tmp_path / "out")
     models = json.loads((tmp_path / "out" / "run.json").read_text())["models"]
-    assert {kind: model["name"] for kind, model in models.items()} == {"classifier": "g-band", "separator": "axis"}
+    assert {kind: model["name"] for kind, model in models.items()} == {
+        "classifier_dark": CLASSIFIERS["dark"],
+        "classifier_bright": CLASSIFIERS["bright"],
+        "separator": "axis",
+    }
     assert all(len(model["sha256"]) == 64 for model in models.values())
-    assert set(batch.models_of(Options(segment=SegmentOptions("rrt")))) == {"classifier"}
+    assert set(batch.models_of(Options(segment=SegmentOptions("rrt")))) == {"classifier_dark", "classifier_bright"}
 
 
 def test_an_unknown_model_stops_the_run_before_anything_is_written(pictures, tmp_path):
@@ -145,11 +148,11 @@ def test_merged_instances_are_the_document_that_coco_would_write(pictures, tmp_p
 def test_a_rerun_does_nothing_again_and_changes_no_byte(pictures, tmp_path):
     out = tmp_path / "out"
     first = run(pictures, out, analyse=analyse)
-    before = tree(out)
+    before = tree(out, times=True)
     again = Counting()
     assert run(pictures, out, analyse=again) == first
     assert again.names == []
-    assert tree(out) == before
+    assert tree(out, times=True) == before
 
 
 def test_a_killed_run_is_completed_to_the_same_bytes(pictures, tmp_path):
@@ -219,10 +222,10 @@ def test_force_does_all_again(pictures, tmp_path):
 def test_other_settings_are_refused_until_forced(pictures, tmp_path):
     out = tmp_path / "out"
     run(pictures, out, analyse=analyse)
-    before = tree(out)
+    before = tree(out, times=True)
     with pytest.raises(OptionError, match=r"options\.arrange\.gain_price was 4\.0, is 5\.0.*--force"):
         run(pictures, out, OTHER, analyse=analyse)
-    assert tree(out) == before
+    assert tree(out, times=True) == before
     again = Counting()
     run(pictures, out, OTHER, analyse=again, force=True)
     assert again.names == ["a", "b", "c"]
@@ -350,7 +353,13 @@ def test_results_may_lie_beside_the_pictures(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), [({"jobs": 0}, "jobs"), ({"jobs": 2, "models": object()}, "Leave `models` out")]
+    ("settings", "message"),
+    [
+        ({"jobs": 0}, "jobs"),
+        ({"jobs": 2, "models": object()}, "Leave `models` out"),
+        ({"bounds": Bounds(seconds=9), "models": object()}, "Leave `models` out"),
+        ({"case_regex": "("}, "must be a regular expression"),
+    ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message, pictures, tmp_path):
     with pytest.raises(OptionError, match=message):

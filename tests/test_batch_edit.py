@@ -18,6 +18,7 @@ from karyofast.edit_script import read_script
 from karyofast.errors import OptionError
 from karyofast.evaluate_whole import score_karyotypes
 from karyofast.io import read_metaphase
+from karyofast.run_folder import Shard
 from karyofast.run_scripts import trail
 from karyofast.simulate import simulate_metaphase, write_dataset
 from karyofast.summary import read_summary
@@ -46,9 +47,12 @@ def once(models):
     known = {}
     whole = pipeline.karyotype
 
-    def karyotype(metaphase, options=None, models=models):
+    def karyotype(metaphase, options=None, models=models, clock=None):
         if metaphase.name not in known:
             known[metaphase.name] = whole(metaphase, Options(), models)
+        if clock:
+            clock.end()
+            clock.seconds.update(known[metaphase.name].seconds)
         return known[metaphase.name]
 
     return karyotype
@@ -92,6 +96,10 @@ def told(out, name):
     return json.loads((out / name / "karyotype.json").read_text(encoding="utf-8"))
 
 
+def told_of_run(out):
+    return {name: (out / name).read_bytes() for name in ("run.json", "summary.csv", "cases.csv", "report.html")}
+
+
 def tree(folder):
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
@@ -124,7 +132,10 @@ def test_an_edited_result_is_the_one_that_a_run_with_the_script_gives(pictures, 
     edited = tree(out)
     assert edited != tree(first)
     assert {key for key, data in edited.items() if tree(first)[key] != data} == {
-        *(f"{name}/{file}" for file in ("karyotype.json", "karyogram.png", "overlay.png", "instances.json")),
+        *(
+            f"{name}/{file}"
+            for file in ("karyotype.json", "karyogram.png", "overlay.png", "preview.jpg", "instances.json")
+        ),
         *("run.json", "summary.csv", "instances.coco.json", "report.html"),
     }
     again = first.parent / "again"
@@ -187,6 +198,45 @@ def test_a_rerun_leaves_corrections_alone_unless_it_is_told(pictures, out, first
     assert tree(out) == tree(first)
 
 
+def test_lots_apply_the_scripts_of_their_own_images_and_are_merged_to_what_one_run_gives(pictures, first, tmp_path):
+    for name in (REAL, DRAWN):
+        written(tmp_path / "edits" / f"{name}.json", {"op": "drop", "chromosome": 3})
+    whole, lots = first.parent / "whole", first.parent / "lots"
+    for folder in (whole, lots):
+        shutil.rmtree(folder, ignore_errors=True)
+    batch.run(pictures, whole, edits=tmp_path / "edits", case_regex=r"[a-z]+(?=[^/]*$)")
+    for number in (1, 2):
+        rows = batch.run(pictures, lots, edits=tmp_path / "edits", shard=Shard(number, 2))
+        assert {row.edits for row in rows} <= {1}
+        with pytest.raises(OptionError, match="is not of a run that came to its end"):
+            batch_edit.edit(lots, {REAL: read_script(tmp_path / "edits" / f"{REAL}.json")})
+    batch.run(pictures, lots, case_regex=r"[a-z]+(?=[^/]*$)")
+    for number in (1, 2):
+        (lots / f"summary-{number}-of-2.csv").unlink()
+    assert tree(lots) == tree(whole)
+
+
+def test_cases_are_told_of_after_a_correction_too(pictures, first, tmp_path):
+    out, own = first.parent / "cases", tmp_path / "own"
+    shutil.rmtree(out, ignore_errors=True)
+    before = batch.run(pictures, out, case_regex=r"[a-z]+(?=[^/]*$)")
+    script = read_script(written(tmp_path / "e.json", {"op": "drop", "chromosome": 3}))
+    (row,) = batch_edit.edit(out, {REAL: script})
+    assert row.case == before[0].case == "unknow"
+    rows = read_summary(out / "summary.csv")
+    assert [(one.case, one.edits) for one in rows] == [("unknow", 1), ("simulated", 0)]
+    assert [line.split(",")[:2] for line in (out / "cases.csv").read_text().splitlines()[1:]] == [
+        ["simulated", "1"],
+        ["unknow", "1"],
+    ]
+    after = told_of_run(out)
+    batch.run(pictures, out, case_regex=r"[a-z]+(?=[^/]*$)")
+    assert told_of_run(out) == after
+    batch_edit.edit(out, {DRAWN: script}, own)
+    assert [(one.case, one.edits) for one in read_summary(own / "summary.csv")] == [("simulated", 1)]
+    assert (own / "cases.csv").read_text().splitlines()[1].startswith("simulated,1,")
+
+
 def test_corrected_results_may_go_into_a_folder_of_their_own(pictures, out, first, tmp_path):
     script = read_script(written(tmp_path / "e.json", {"op": "drop", "chromosome": 3}))
     own = tmp_path / "own"
@@ -243,6 +293,7 @@ def test_in_a_run_it_fails_its_picture_alone(pictures, tmp_path):
     rows = batch.run(pictures, tmp_path / "out", edits=tmp_path / "edits")
     assert [row.status for row in rows] == ["done", "failed"]
     assert "operation 1 (drop): chromosome 99 does not exist" in rows[1].error
+    assert rows[1].stage == "edit"
 
 
 def test_results_that_cannot_be_corrected_are_refused(out, first, tmp_path):

@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import signal
@@ -7,11 +8,14 @@ import cv2
 import numpy as np
 import pytest
 from karyotypes import bars, karyotype, label
+from run_tree import tree
 
 from karyofast import batch
 from karyofast.batch import run
+from karyofast.batch_workers import cores
 from karyofast.config import Options, SegmentOptions
 from karyofast.errors import ModelError
+from karyofast.types import Karyotype
 
 
 class StoppedHere(BaseException):
@@ -43,10 +47,6 @@ def pictures(tmp_path):
     return [picture(tmp_path / "in" / f"{name}.png", number) for name, number in (("a", 3), ("b", 4))]
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
-
-
 def test_two_processes_write_and_log_what_one_does(pictures, tmp_path, caplog, capfd):
     bad = picture(tmp_path / "in" / "d.png", 13)
     one = run([*pictures, bad], tmp_path / "one", analyse=analyse)
@@ -59,11 +59,37 @@ def test_two_processes_write_and_log_what_one_does(pictures, tmp_path, caplog, c
     assert tree(tmp_path / "two") == tree(tmp_path / "one")
 
 
+def test_corrections_by_hand_are_applied_in_processes_too(pictures, tmp_path):
+    edits = tmp_path / "edits"
+    edits.mkdir()
+    (edits / "a.json").write_text(json.dumps({"operations": [{"op": "drop", "chromosome": 1}]}))
+    one = run(pictures, tmp_path / "one", analyse=analyse, edits=edits)
+    two = run(pictures, tmp_path / "two", analyse=analyse, edits=edits, jobs=2)
+    assert [(row.count, row.edits) for row in two] == [(2, 1), (4, 0)]
+    assert [row.image for row in one] == [row.image for row in two]
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
+
+
+def threads(metaphase):
+    """An empty karyotype whose seconds tell the threads of the libraries."""
+    told = {"opencv": float(cv2.getNumThreads()), "numba": float(os.environ["NUMBA_NUM_THREADS"])}
+    return Karyotype(metaphase, seconds=told)
+
+
+def test_the_cores_are_shared_out_to_the_processes(pictures, tmp_path):
+    run(pictures, tmp_path / "out", analyse=threads, jobs=2)
+    each = max(1, cores() // 2)
+    for name in "ab":
+        told = json.loads((tmp_path / "out" / name / "karyotype.json").read_text())["seconds"]
+        assert told == {"opencv": each, "numba": each}
+
+
 def test_a_worker_that_dies_costs_its_image_alone(pictures, tmp_path):
     deadly = picture(tmp_path / "in" / "deadly.png", 15)
     rows = run([pictures[0], deadly, pictures[1]], tmp_path / "out", analyse=analyse, jobs=2)
     assert [row.status for row in rows] == ["done", "failed", "done"]
     assert "a worker process ended with code -9" in rows[1].error
+    assert rows[1].stage == "analyse"
 
 
 def test_a_model_that_a_worker_cannot_load_stops_the_run(monkeypatch, pictures, tmp_path):

@@ -40,7 +40,7 @@ def quick(monkeypatch):
     """A pipeline that finds the same small cell in every picture and keeps the options it was given."""
     given = []
 
-    def found(metaphase, options=None, models=None):
+    def found(metaphase, options=None, models=None, clock=None):
         given.append(options)
         crops, names = bars("45,X")
         quality = Quality(*[0.9 if metaphase.name == "a" else 0.4] * 4)
@@ -131,6 +131,37 @@ def test_run_prints_json_alone_on_stdout(folder, quick):
     said = json.loads(call("run", folder / "a.png", folder / "broken.png", "-o", folder / "out", "--json").stdout)
     assert (said["folder"], said["done"]) == (str(folder / "out"), 1)
     assert [(one["status"], one["count"]) for one in said["images"]] == [("done", 45), ("failed", None)]
+
+
+def test_run_tells_how_far_each_case_came_and_logs_it(folder, quick):
+    log = folder / "run.log"
+    given = ("run", folder, "-o", folder / "out", "--case-regex", r"([^/]+)\.png", "--log", log)
+    said = json.loads(call(*given, "--json").stdout)
+    assert (said["counted"], said["analysed"], said["karyotyped"]) == (2, 2, 2)
+    assert [(one["case"], one["failed"], one["iscn"]) for one in said["cases"]] == [
+        ("a", 0, "45,X (1)"),
+        ("b", 0, "45,X (1)"),
+        ("broken", 1, ""),
+    ]
+    assert [one["stage"] for one in said["images"]] == ["", "", "read"]
+    assert "2 counted, 2 analysed, 2 karyotyped" in call(*given).stdout
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events == ["start", "resumed", "image", "image", "image", "end", "start", "resumed", "image", "end"]
+
+
+def test_run_does_one_lot_and_says_what_comes_next(folder, quick):
+    results = [call("run", folder, "-o", folder / "out", "--shard", f"{number}/2") for number in (1, 2)]
+    assert all("call without --shard" in result.stdout for result in results)
+    assert len(quick) == 2
+    assert "2 of 3 images done" in call("run", folder, "-o", folder / "out", "--resume").stdout
+    assert len(quick) == 2
+
+
+def test_convert_writes_for_other_programs(folder, quick):
+    call("run", folder / "a.png", "-o", folder / "out")
+    result = call("convert", folder / "out", "--to", "labelme", "-o", folder / "labelme")
+    assert (result.exit_code, result.stdout) == (0, f"pictures written to {folder / 'labelme'}: 1\n")
+    assert len(json.loads((folder / "labelme" / "a.json").read_text())["shapes"]) == 45
 
 
 def test_run_takes_options_from_a_file_and_the_command_line(folder, quick):
@@ -235,6 +266,12 @@ def test_run_does_all_again_when_forced(folder, quick):
         (("run", "{}/a.png", "-o", "{}/out", "--model", "guess"), 1),
         (("run", "{}/a.png"), 2),
         (("run", "{}/a.png", "-o", "{}/out", "--jobs", "0"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--shard", "3/2"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--timeout", "0"), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--case-regex", "("), 2),
+        (("run", "{}/a.png", "-o", "{}/out", "--log", "{}"), 1),
+        (("convert", "{}", "--to", "yolo", "-o", "{}/out"), 1),
+        (("convert", "{}", "--to", "voc", "-o", "{}/out"), 2),
         (("run", "{}/a.png", "{}/broken.png", "-o", "{}/out"), 3),
         (("run", "{}/a.png", "-o", "{}/out"), 0),
         (("info",), 0),

@@ -408,9 +408,9 @@ def test_train_hands_its_options_on_and_tells_the_score(karyofast, one_cell, tmp
 
     calls = []
 
-    def train(data, out, options, name, resume, threads, device, progress):
+    def train(data, out, options, name, pictures, resume, threads, device, progress):
         progress("train", 1, 2, {"loss": 0.5})
-        calls.append((data, out, options, name, resume, threads, device))
+        calls.append((data, out, options, name, pictures, resume, threads, device))
         return run.ClassifierScore(46, 1, 0.9, 0.95, 0.98, 1.0, 1.0, 1.0, 1.0, 0.0)
 
     monkeypatch.setattr(run, "train_classifier", train)
@@ -418,7 +418,7 @@ def test_train_hands_its_options_on_and_tells_the_score(karyofast, one_cell, tmp
     code, out, _ = karyofast("train", "classifier", "--data", one_cell, "-o", tmp_path / "run", *given)
     assert code == 0
     options = TrainOptions(epochs=3, batch=16, seed=4)
-    assert calls == [(one_cell, tmp_path / "run", options, "mine", False, 1, "cpu")]
+    assert calls == [(one_cell, tmp_path / "run", options, "mine", None, False, 1, "cpu")]
     assert "95.00%" in out
 
 

@@ -62,7 +62,7 @@ def test_files_that_belong_together_are_renamed_in_their_order_when_all_are_writ
         real(source, target)
 
     monkeypatch.setattr(os, "replace", noted)
-    write_together(tmp_path, {"a.txt": "first", "b.bin": b"last"})
+    write_together(tmp_path, [("a.txt", "first"), ("b.bin", b"last")])
     assert seen == [("a.txt", 2), ("b.bin", 1)]
     assert (tmp_path / "a.txt").read_text() == "first"
     assert (tmp_path / "b.bin").read_bytes() == b"last"
@@ -72,6 +72,6 @@ def test_files_that_belong_together_are_renamed_in_their_order_when_all_are_writ
 def test_where_one_of_them_cannot_be_written_none_is(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"old")
     with pytest.raises(OSError, match="nowhere"):
-        write_together(tmp_path, {"a.txt": b"new", "nowhere/c.txt": b"new"})
+        write_together(tmp_path, [("a.txt", b"new"), ("nowhere/c.txt", b"new")])
     assert (tmp_path / "a.txt").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.txt"]

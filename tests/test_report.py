@@ -98,6 +98,7 @@ def test_files_are_written_whole_and_nothing_else_is_left(tmp_path, cell):
         "karyogram.png",
         "karyotype.json",
         "overlay.png",
+        "preview.jpg",
     ]
     assert json.loads((folder / "karyotype.json").read_text(encoding="utf-8")) == report.to_dict(cell)
     assert cv2.imread(str(folder / "karyogram.png")).shape[1] >= 1180
@@ -145,14 +146,14 @@ def test_chromosomes_that_were_only_separated_are_annotated_without_a_class(cell
 def test_summary_has_exactly_its_columns(tmp_path, cell):
     rows = [
         report.summary_row(cell, "slides/a, b.tif"),
-        report.failed_row("b.tif", 'no\nimage: "x"', seconds=0.12345),
-        report.summary_row(nothing(), "c.tif", seconds=2.0),
+        report.failed_row("b.tif", 'no\nimage: "x"', seconds=0.12345, stage="read"),
+        replace(report.summary_row(nothing(), "c.tif", seconds=2.0), case="C1"),
     ]
     assert report.summary_csv(rows).splitlines() == [
-        "image,status,count,iscn,clusters,low_confidence,seconds,error,edits,quality",
-        '"slides/a, b.tif",done,47,"46,XX",2,2,0.75,,0,0.765',
-        'b.tif,failed,,,,,0.123,"no image: ""x""",,',
-        "c.tif,done,0,,0,0,2.0,,0,0.0",
+        "image,status,count,iscn,clusters,low_confidence,seconds,error,stage,reached,case,edits,quality",
+        '"slides/a, b.tif",done,47,"46,XX",2,2,0.75,,,counted,,0,0.765',
+        'b.tif,failed,,,,,0.123,"no image: ""x""",read,,,,',
+        "c.tif,done,0,,0,0,2.0,,,,C1,0,0.0",
     ]
     report.write_summary(tmp_path / "summary.csv", rows)
     assert report.read_summary(tmp_path / "summary.csv") == rows
@@ -165,8 +166,9 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         ("", "must have the columns"),
         ("image,status\n", "must have the columns"),
         ("{head}\na.tif,done\n", "row 2"),
-        ("{head}\na.tif,maybe,1,,,,,,,\n", "row 2"),
-        ("{head}\na.tif,done,x,,,,,,,\n", "row 2"),
+        ("{head}\na.tif,maybe,1,,,,,,,,,,\n", "row 2"),
+        ("{head}\na.tif,done,x,,,,,,,,,,\n", "row 2"),
+        ("{head}\na.tif,done,1,,,,,,,far,,,\n", "row 2"),
     ],
 )
 def test_broken_summary_is_refused_with_its_row(tmp_path, text, reason):
@@ -201,7 +203,7 @@ def test_page_puts_first_what_needs_a_look(tmp_path, cell):
     assert path == tmp_path / "report.html"
     order = [text.index(f'"name">{name}.png') for name in ("broken", "turner", "doubtful", "normal")]
     assert order == sorted(order)
-    assert "4 images, 1 failed, 2 with 46 chromosomes, 3 that need a look" in text
+    assert "4 images, 1 failed, 2 with 46 chromosomes, 3 that need a look;" in text
     assert "broken.png: not an image" in text
     assert "sex X" in text
     assert re.search(r"<button[^>]*>quality</button>", text)
@@ -209,15 +211,38 @@ def test_page_puts_first_what_needs_a_look(tmp_path, cell):
     assert "DRAFT" in text
 
 
-def test_page_needs_no_other_file_and_links_to_the_images_own(tmp_path, cell):
+def test_page_holds_the_first_previews_and_links_to_the_others(tmp_path, cell, monkeypatch):
+    monkeypatch.setattr(report, "EMBEDDED", 1)
     report.write(cell, tmp_path / "a b#1")
-    text = report.html([row_of("a b#1.png")], tmp_path).read_text(encoding="utf-8")
-    assert re.findall(r'(?:src|href)="(?!data:)([^"]+)"', text).count("a%20b%231/karyotype.json") == 1
+    report.write(cell, tmp_path / "c")
+    text = report.html([row_of("a b#1.png"), row_of("c.png")], tmp_path).read_text(encoding="utf-8")
+    assert re.findall(r'href="([^"]+)"', text).count("a%20b%231/karyotype.json") == 1
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
-    images = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)
-    assert len(images) == 2
-    small = cv2.imdecode(np.frombuffer(base64.b64decode(images[0]), np.uint8), cv2.IMREAD_COLOR)
-    assert small.shape[1] == report.THUMBNAIL_WIDTH
+    first, second = re.findall(r'loading="lazy" decoding="async" src="([^"]+)"', text)
+    assert second == "c/preview.jpg"
+    data = np.frombuffer(base64.b64decode(first.removeprefix("data:image/jpeg;base64,")), np.uint8)
+    assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape[0] == report.PREVIEW_HEIGHT
+
+
+def test_page_tells_rows_apart_for_its_filter(tmp_path):
+    rows = [
+        SummaryRow("a.png", "done", 45, "45,X", reached="karyotyped", case="one"),
+        report.failed_row("b.png", "broken", stage="read"),
+    ]
+    text = report.html(rows, tmp_path, facts={"method": "axis"}).read_text(encoding="utf-8")
+    assert 'data-kinds="look count counted analysed karyotyped" data-case="one"' in text
+    assert 'data-kinds="look failed" data-case=""' in text
+    assert "read: broken" in text
+    assert "1 counted, 1 analysed, 1 karyotyped" in text
+    assert "method axis" in text
+
+
+def test_page_has_the_totals_of_each_case_only_where_there_are_cases(tmp_path):
+    rows = [SummaryRow("a.png", "done", 45, "45,X", reached="karyotyped", case="one"), row_of("b.png")]
+    text = report.html(rows, tmp_path).read_text(encoding="utf-8")
+    cells = re.findall(r"<td[^>]*>(?:<button[^>]*>)?([^<]*)", text.split('<table id="images">')[0])
+    assert cells == ["no case", "1", "0", "0", "0", "0", "", "", "one", "1", "0", "1", "1", "1", "45,X (1)", "45,X[1]"]
+    assert 'id="cases"' not in report.html([row_of("b.png")], tmp_path).read_text(encoding="utf-8").split("<body>")[1]
 
 
 def test_page_takes_folders_that_are_named_otherwise(tmp_path, cell):

@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from karyofast.classify import FLOOR, Frame
-from karyofast.crops import CropSource, split_of
+from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.errors import DataError, ModelError, OptionError
 from karyofast.models.vgg16 import NOTHING, Vgg16
 from karyofast.train import classifier, separator
 from karyofast.train.augment import Augmentation, augmented, no_chromosome
 from karyofast.train.axes import composed, cut, picture, targets
+from karyofast.train.calibrate import correct_prior, temper
+from karyofast.train.classifier import joint_loss
 from karyofast.train.compose import ComposeOptions, PieceStore, compose
-from karyofast.train.crops import prepare, simulate
+from karyofast.train.crops import cut_out, prepare, simulate
 from karyofast.train.loop import CHECKPOINT, one_cycle
 from karyofast.train.start import start_from
 
@@ -68,6 +70,38 @@ def test_augmented_crops_differ_and_keep_to_their_seed(crops):
     assert not np.array_equal(first, other)
 
 
+def test_either_end_may_be_up_where_the_orientation_is_not_known():
+    logits = torch.full((2, 49), -20.0)
+    logits[0, 5], logits[1, 24 + 5] = 20.0, 20.0
+    right = torch.tensor([5, 5])
+    assert joint_loss(logits, right, torch.tensor([False, False]), 0.0) < 1e-3
+    assert joint_loss(logits, right, torch.tensor([True, True]), 0.0) > 10.0
+    smooth = torch.nn.functional.cross_entropy(logits, right, label_smoothing=0.1)
+    assert joint_loss(logits, right, torch.tensor([True, True]), 0.1) == pytest.approx(float(smooth), rel=1e-5)
+    nothing = torch.full((1, 49), -20.0)
+    nothing[0, NOTHING] = 20.0
+    assert joint_loss(nothing, torch.tensor([NOTHING]), torch.tensor([False]), 0.0) < 1e-3
+
+
+def test_chromosomes_of_real_metaphases_are_of_training_slides_and_of_sure_class(data_dir, tmp_path):
+    whole = json.loads((data_dir / "mfish" / "instances.json").read_text())
+    chosen = {
+        slide: next(one for one in whole["images"] if trained_slide(one["slide"]) == slide) for slide in (True, False)
+    }
+    ids = {one["id"] for one in chosen.values()}
+    for one in chosen.values():
+        (tmp_path / one["file_name"]).write_bytes((data_dir / "mfish" / one["file_name"]).read_bytes())
+    some = [one for one in whole["annotations"] if one["image_id"] in ids]
+    made = {"images": list(chosen.values()), "annotations": some, "categories": whole["categories"]}
+    (tmp_path / "instances.json").write_text(json.dumps(made))
+    crops = cut_out(tmp_path / "instances.json", variants=2)
+    sure = [one for one in some if one["image_id"] == chosen[True]["id"] and not one["uncertain"]]
+    assert len(crops.label) == len(sure)
+    assert sorted(crops.label + 1) == sorted(one["category_id"] for one in sure)
+    assert not crops.oriented.any()
+    assert set(crops.split) == {"train"}
+
+
 def test_what_is_made_into_no_chromosome_is_told_from_chromosomes(crops):
     rng = np.random.default_rng(1)
     for index in range(len(crops.label)):
@@ -83,7 +117,7 @@ def test_what_is_made_into_no_chromosome_is_told_from_chromosomes(crops):
 
 
 def test_simulated_cells_are_for_training_and_know_which_end_is_up():
-    made = simulate(2, seed=1, variants=2, jobs=1)
+    made = simulate(2, "giemsa", seed=1, variants=2, jobs=1)
     assert len(made.label) == 92
     assert len(made.part("train")) == 92
     assert np.array_equal(np.bincount(made.label[:46], minlength=24), [2] * 23 + [0])
@@ -145,6 +179,28 @@ def test_a_training_that_starts_from_an_exported_model_answers_as_it_does(crops,
         assert torch.allclose(other.features.train()(inputs), other.features.eval()(inputs), atol=1e-2)
 
 
+def test_calibration_finds_a_temperature_and_makes_what_is_rare_rare(crops):
+    torch.manual_seed(0)
+    network = Vgg16((32, 32)).eval()
+    last = network.head[-1]
+    inputs = torch.randn(4, 1, 32, 32)
+    with torch.inference_mode():
+        was = network(inputs)
+    correct_prior(network, 0.12)
+    with torch.inference_mode():
+        now = network(inputs)
+    apart = np.log(0.12 / 0.88) - np.log(0.02 / 0.98)
+    assert torch.allclose(was[:, NOTHING] - now[:, NOTHING], torch.full((4,), float(apart)), atol=1e-5)
+    assert torch.allclose(was[:, :NOTHING], now[:, :NOTHING])
+    # a network that knows nothing and says so wildly is to be tempered as far as may be
+    with torch.no_grad():
+        last.weight *= 1e3
+    weight = last.weight.detach().clone()
+    assert temper(network, FRAME, crops, crops.part("train")) == pytest.approx(1.6)
+    assert torch.allclose(last.weight * 1.6, weight)
+    assert temper(network, FRAME, crops, np.zeros(0, np.int64)) == 1.0
+
+
 def test_frozen_convolutions_stay_as_they_started(crops, started, tmp_path):
     from dataclasses import replace
 
@@ -188,11 +244,7 @@ def test_a_set_without_training_cases_is_refused(crops, tmp_path):
     from dataclasses import replace
 
     with pytest.raises(DataError, match="training cases"):
-        classifier.train(replace(crops, case=np.full(len(crops.case), _case_of("test"))), tmp_path, OPTIONS)
-
-
-def _case_of(part):
-    return next(f"case{n}" for n in range(1000) if split_of(f"case{n}") == part)
+        classifier.train(replace(crops, split=np.full(len(crops.split), "test")), tmp_path, OPTIONS)
 
 
 def test_a_whole_run_writes_a_model_that_loads_and_a_card_with_its_score(small, tmp_path):

@@ -40,6 +40,22 @@ ByImage = Annotated[bool, typer.Option("--by-image", help="A row a picture below
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the networks, 0: one a core.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
+SingleData = Annotated[
+    Path, typer.Option("--data", help="Folder or zip file of single chromosomes with manifest.csv.", show_default=False)
+]
+Cases = Annotated[
+    Literal["test", "validation", "train", "all"],
+    typer.Option("--split", help="Cases; the shipped weights never saw test."),
+]
+Rotate = Annotated[bool, typer.Option(help="Turn every picture by an angle of its own first.")]
+Classifier = Annotated[str, typer.Option("--model", help="Classifier: the name of a shipped model, or a model folder.")]
+LeftOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--leave-out", metavar="CELL", help="A cell whose labels are wrong in the data; may be given several times."
+    ),
+]
+
 STDOUT = "-"
 
 
@@ -127,22 +143,13 @@ def instances(
 
 @app.command()
 def classification(
-    data: Annotated[
-        Path, typer.Option(help="Folder or zip file of single chromosomes with manifest.csv.", show_default=False)
-    ],
-    split: Annotated[
-        Literal["test", "validation", "train", "all"], typer.Option(help="Cases; the shipped weights never saw test.")
-    ] = "test",
-    rotate: Annotated[bool, typer.Option(help="Turn every picture by an angle of its own first.")] = True,
+    data: SingleData,
+    split: Cases = "test",
+    rotate: Rotate = True,
     upright: Annotated[bool, typer.Option(help="The p arm is up in the pictures: score orientation.")] = True,
-    model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    model: Classifier = "g-band",
     seed: Annotated[int, typer.Option(min=0, help="Of the angles.")] = 0,
-    leave_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--leave-out", metavar="CELL", help="A cell whose labels are wrong in the data; may be given several times."
-        ),
-    ] = None,
+    leave_out: LeftOut = None,
     by_class: Annotated[bool, typer.Option("--by-class", help="A row a class below the table.")] = False,
     by_cell: Annotated[
         bool, typer.Option("--by-cell", help="A row a cell below the table, what disagrees most with its labels first.")
@@ -182,13 +189,54 @@ def classification(
 
 
 @app.command()
+def aneuploidy(
+    data: SingleData,
+    split: Cases = "test",
+    rotate: Rotate = True,
+    model: Classifier = "g-band",
+    seed: Annotated[int, typer.Option(min=0, help="Of the angles, and of what is taken out and put in.")] = 0,
+    leave_out: LeftOut = None,
+    json_file: JsonFile = None,
+    threads: Threads = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Whether a changed number of chromosomes is seen, in normal cells from which some are taken, or with some added.
+
+    "seen" of normal cells is a false alarm. A chromosome that is put in comes from another cell of the same case.
+
+    \b
+    Examples:
+      karyofast evaluate aneuploidy --data data/pki3.zip
+      karyofast evaluate aneuploidy --data data/pki3.zip --leave-out CELL --json -
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast import evaluate
+    from karyofast.config import ClassifyOptions, Options
+
+    with progress("aneuploidy", quiet) as advance:
+        score = evaluate.evaluate_aneuploidy(
+            data,
+            split,
+            rotate,
+            options=Options(classify=ClassifyOptions(model=model)),
+            seed=seed,
+            threads=threads,
+            progress=lambda done, total: advance(done, total, "cells"),
+            leave_out=leave_out or (),
+        )
+    settings = {"split": split, "rotate": rotate, "seed": seed, "model": model}
+    _write({model: score}, {"data": str(data), **settings}, [], json_file)
+
+
+@app.command()
 def pipeline(
     data: Pictures,
     masks: Annotated[
         Literal["found", "true"], typer.Option(help="found: detected and separated; true: the true masks handed in.")
     ] = "found",
     method: Methods = None,
-    model: Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")] = "g-band",
+    model: Annotated[
+        str, typer.Option(help="Classifier: a shipped model, a model folder, or auto: by the picture's polarity.")
+    ] = "auto",
     slides: SlidesOption = "all",
     by_image: ByImage = False,
     json_file: JsonFile = None,

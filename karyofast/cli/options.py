@@ -24,7 +24,11 @@ Polarity = Annotated[
 Model = Annotated[str, typer.Option(help="Classifier: the name of a shipped model, or a model folder.")]
 ModelOrFile = Annotated[
     str | None,
-    typer.Option("--model", help="Classifier: the name of a shipped model, or a model folder.", show_default="g-band"),
+    typer.Option(
+        "--model",
+        help="Classifier: the name of a shipped model, or a model folder; auto: g-band or q-band, by the polarity.",
+        show_default="auto",
+    ),
 ]
 Detector = Annotated[
     Literal["er", "otsu", "adaptive", "mser"] | None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,8 +42,25 @@ def run(
     config: ConfigFile = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Images worked on side by side.")] = 1,
     force: Annotated[
-        bool, typer.Option("--force", help="Do all images again, also over results of other settings.")
+        bool,
+        typer.Option(
+            "--force/--resume", help="Do all images again, also over results of other settings; or only what is left."
+        ),
     ] = False,
+    shard: Annotated[
+        str | None, typer.Option(help="Do the I-th of N lots of the images, as I/N; call without it to merge the lots.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that one image may take; one that takes longer fails.")
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="MiB that one image may take beside the models; one that asks for more fails.")
+    ] = None,
+    case_regex: Annotated[
+        str | None,
+        typer.Option(help="Finds an image's case in its path: the pattern's first group, or all that it matches."),
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="File to append events to, one JSON object a line.")] = None,
     edits: Annotated[
         Path | None,
         typer.Option(help="Folder of correction scripts NAME.json, or of an earlier run whose corrections are kept."),
@@ -55,49 +74,77 @@ def run(
     needs a look first), instances.coco.json and run.json for all. Called again it does only what is missing or changed;
     what `karyofast edit` corrected stays corrected, except with --force.
 
-    An image that cannot be used is named with its reason and does not stop the others; the exit code is 3 then.
+    An image that cannot be used is named with its stage and reason and does not stop the others; the exit code is 3
+    then. With several jobs, a timeout or a bound on memory, not even one that brings its process down does.
 
     \b
     Examples:
       karyofast run metaphase.tif -o results
-      karyofast run slides/ "more/*.png" -o results --jobs 4
+      karyofast run slides/ "more/*.png" -o results --jobs 4 --timeout 600
       karyofast run dapi/ -o results --polarity bright --method rrt
       karyofast run slides/ -o results --config settings.toml --json
+      karyofast run slides/ -o results --case-regex "([^/]+)_[0-9]+" --log run.log
+      karyofast run slides/ -o results --shard 1/2    and --shard 2/2 on another machine, then once without
       karyofast run slides/ -o again --edits results
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import batch
+    from karyofast.batch_workers import Bounds
     from karyofast.io import expand_inputs
+    from karyofast.run_folder import Shard
 
     options = resolve(config, polarity=polarity, detector=detector, method=method, model=model)
+    lot = Shard.parse(shard) if shard else None
     paths = expand_inputs(inputs)
-    known = 0
+    awaited = [path for path in paths if lot is None or lot.holds(path)]
+    known: Counter[str] = Counter()
+    began = time.monotonic()
     with progress("karyotype", quiet) as advance:
-        advance(0, len(paths), "")
+        advance(0, len(awaited), "")
 
         def tell(row: SummaryRow) -> None:
-            nonlocal known
-            known += 1
-            advance(known, len(paths), Path(row.image).name)
+            known[row.status] += 1
+            rate = known.total() / max(time.monotonic() - began, 1e-3)
+            text = f"{rate:.2f}/s, {known['failed']} failed, {Path(row.image).name}"
+            advance(known.total(), len(awaited), text)
 
         try:
-            rows = batch.run(paths, out, options, jobs=jobs, force=force, edits=edits, progress=tell)
+            rows = batch.run(
+                paths,
+                out,
+                options,
+                jobs=jobs,
+                force=force,
+                shard=lot,
+                bounds=Bounds(timeout, memory),
+                case_regex=case_regex,
+                log=log,
+                edits=edits,
+                progress=tell,
+            )
         except KeyboardInterrupt:
-            complain(f"karyofast: stopped after {known} of {len(paths)} images; the same command goes on from there.")
+            done = f"{known.total()} of {len(awaited)}"
+            complain(f"karyofast: stopped after {done} images; the same command goes on from there.")
             raise typer.Exit(STOPPED) from None
-    _print(rows, out, as_json, quiet)
+    _print(rows, out, as_json, quiet, lot is None)
     if any(row.status == "failed" for row in rows):
         raise typer.Exit(SOME_FAILED)
 
 
-def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool) -> None:
+def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool, whole: bool) -> None:
+    from karyofast.summary import case_row, case_rows
+
     failed = [row for row in rows if row.status == "failed"]
     for row in failed:
-        complain(f"karyofast: {row.error if row.image in row.error else f'{row.image}: {row.error}'}")
+        where = f"{row.stage}: " if row.stage else ""
+        complain(f"karyofast: {where}{row.error if row.image in row.error else f'{row.image}: {row.error}'}")
+    usual = sum(row.status == "done" and row.count == USUAL for row in rows)
+    total = case_row("", rows)
+    came = {"counted": total.counted, "analysed": total.analysed, "karyotyped": total.karyotyped}
     if as_json:
         done = len(rows) - len(failed)
-        usual = sum(row.status == "done" and row.count == USUAL for row in rows)
+        cases = [asdict(one) for one in case_rows(rows)] if any(row.case for row in rows) else []
         images = [asdict(row) for row in rows]
-        print_json({"folder": str(out), "done": done, "with_46": usual, "images": images})
+        print_json({"folder": str(out), "done": done, "with_46": usual, **came, "cases": cases, "images": images})
         return
     for row in rows:
         if row.status == "done":
@@ -105,10 +152,10 @@ def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool) ->
             quality = "" if row.quality is None else f", quality {row.quality:.2f}"
             typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts}{quality})")
     if not quiet:
-        usual = sum(row.status == "done" and row.count == USUAL for row in rows)
         typer.echo(f"{len(rows) - len(failed)} of {len(rows)} images done, {usual} with {USUAL} chromosomes")
+        typer.echo(", ".join(f"{number} {step}" for step, number in came.items()))
         ranked = sorted((row.quality, row.image) for row in rows if row.quality is not None)
         if len(ranked) > 1:
             (least, worst), (most, best) = ranked[0], ranked[-1]
             typer.echo(f"best spread {best} ({most:.2f}), worst {worst} ({least:.2f})")
-        typer.echo(f"open {out / 'report.html'}")
+        typer.echo(f"open {out / 'report.html'}" if whole else "call without --shard when all lots are done")

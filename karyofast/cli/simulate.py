@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from karyofast.cli.options import Json, Quiet
 from karyofast.cli.output import each, print_json
+from karyofast.config import Staining
 
 if TYPE_CHECKING:
     from karyofast.simulate import SimulatedMetaphase
@@ -21,7 +22,7 @@ def simulate(
     karyotype: Annotated[str, typer.Option(help="Numerical ISCN: 46,XY, 47,XX,+21, 45,X, 69,XXY ...")] = "46,XY",
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same pictures.")] = 0,
     stain: Annotated[
-        Literal["giemsa", "quinacrine", "dapi"],
+        Staining,
         typer.Option(help="giemsa: dark on bright; the others: bright on dark."),
     ] = "giemsa",
     varied: Annotated[

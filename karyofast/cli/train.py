@@ -11,6 +11,7 @@ import typer
 
 from karyofast.cli.options import Json, Quiet
 from karyofast.cli.output import make_folder, print_json, progress
+from karyofast.config import Staining
 from karyofast.errors import NotBuiltError, OptionError
 
 app = typer.Typer(
@@ -48,6 +49,12 @@ def classifier(
     ] = "",
     frozen: Annotated[int, typer.Option(min=0, max=13, help="Convolutions from the input on to leave alone.")] = 0,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
+    stain: Annotated[Staining, typer.Option(help="Of the simulated cells.")] = "giemsa",
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="COCO file of real metaphases with masks and classes; training slides alone are used."),
+    ] = None,
+    oriented: Annotated[bool, typer.Option(help="The p arm is up in the pictures of DATA.")] = True,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     seed: Seed = 0,
     everything: Annotated[
@@ -67,6 +74,8 @@ def classifier(
       karyofast train classifier --data pki3.zip -o runs/g-band
       karyofast train classifier --data pki3.zip -o runs/long --epochs 20 --seed 1 --device cuda
       karyofast train classifier --data pki3.zip -o runs/on --from g-band --epochs 6 --more 0 --rate 5e-4 --frozen 4
+      karyofast train classifier --data bioimlab.zip --no-oriented --pictures mfish/instances.json --stain quinacrine \\
+          -o runs/q-band --name q-band --from g-band --epochs 12 --more 0
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     run, options = _torch_modules("classifier")
     if device == "cuda":
@@ -81,11 +90,13 @@ def classifier(
         start=start,
         frozen=frozen,
         simulated=simulated,
+        stain=stain,
+        oriented=oriented,
     )
     _check_data(data)
     make_folder(out)
     with _telling(quiet) as tell:
-        score = run.train_classifier(data, out, chosen, _model_name(name), resume, threads, device, tell)
+        score = run.train_classifier(data, out, chosen, _model_name(name), pictures, resume, threads, device, tell)
     from dataclasses import asdict
 
     if as_json:

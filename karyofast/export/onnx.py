@@ -17,6 +17,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from karyofast.files import replacing
 from karyofast.models.axisnet import AxisNet
 from karyofast.models.vgg16 import split
 
@@ -66,17 +67,18 @@ def _export(
     axes = {inputs[0]: free, **{name: {0: "batch"} for name in outputs}}
     if len(free) > 1:
         axes[outputs[0]] = free
-    with warnings.catch_warnings():
-        # the TorchScript exporter is deprecated and still the one that keeps dynamic axes plain
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            module, (example,), str(path), input_names=list(inputs), output_names=list(outputs),
-            dynamic_axes=axes, opset_version=17, dynamo=False,
-        )  # fmt: skip
-    model = onnx.load(str(path))
-    halve(model)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
+    with replacing(path) as temporary:
+        with warnings.catch_warnings():
+            # the TorchScript exporter is deprecated and still the one that keeps dynamic axes plain
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(
+                module, (example,), str(temporary), input_names=list(inputs), output_names=list(outputs),
+                dynamic_axes=axes, opset_version=17, dynamo=False,
+            )  # fmt: skip
+        model = onnx.load(str(temporary))
+        halve(model)
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, str(temporary))
 
 
 def halve(model: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,13 @@ from typing import Any
 
 from karyofast.errors import ModelError
 from karyofast.files import write_whole
+from karyofast.types import Polarity
+
+AUTO = "auto"
+"""Instead of a classifier's name: the one that was trained on the picture's kind of stain."""
+
+CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "g-band"}
+"""Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI."""
 
 MANIFEST = "model.toml"
 CARD = "README.md"
@@ -53,6 +61,11 @@ def shipped_folder() -> Path:
 def list_models() -> list[ModelInfo]:
     """The shipped models, by name."""
     return [read(folder) for folder in sorted(shipped_folder().iterdir()) if (folder / MANIFEST).exists()]
+
+
+def classifier_for(name: str, polarity: Polarity) -> str:
+    """The classifier that `name` stands for in a picture of this polarity: itself, unless it is `AUTO`."""
+    return CLASSIFIERS[polarity] if name == AUTO else name
 
 
 def find(name: str, kind: str) -> ModelInfo:

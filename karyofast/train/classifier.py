@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from karyofast.classify import Frame, network_input
+from karyofast.config import Staining
 from karyofast.errors import DataError
-from karyofast.models.vgg16 import CLASS_COUNT, Recogniser, Vgg16
+from karyofast.models.vgg16 import CLASS_COUNT, NOTHING, Recogniser, Vgg16
 from karyofast.train.augment import Augmentation, augmented
 from karyofast.train.crops import CropSet
 from karyofast.train.loop import State, claim, log, one_cycle
@@ -50,6 +52,10 @@ class TrainOptions:
     frame: Frame = field(default_factory=Frame)
     simulated: int = 60
     """simulated cells to train on beside the real ones"""
+    stain: Staining = "giemsa"
+    """of the simulated cells"""
+    oriented: bool = True
+    """whether the p arm is up in the pictures of the data set"""
     variants: int = 3
     """straightened variants of each chromosome"""
     everything: bool = False
@@ -183,12 +189,36 @@ def _step(
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
         logits = state.network(inputs.to(memory_format=torch.channels_last))
-    loss = cross_entropy(logits.float(), torch.from_numpy(right).to(device), label_smoothing=options.smoothing)
+    oriented = torch.from_numpy(crops.oriented[batch]).to(device)
+    loss = joint_loss(logits.float(), torch.from_numpy(right).to(device), oriented, options.smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimizer.step()
     state.step += 1
     return float(loss.detach())
+
+
+def joint_loss(logits: Tensor, right: Tensor, oriented: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy of class and orientation, and of the class alone where the orientation is not known.
+
+    Parameters
+    ----------
+    logits : float32 (n, 49)
+        See `Vgg16`.
+    right : int64 (n,)
+        Class, plus 24 where the p arm is down; or `NOTHING`.
+    oriented : bool (n,)
+        Whether up and down are known; else either of the two is right.
+    smoothing : float
+        Of the labels.
+    """
+    said = torch.log_softmax(logits, dim=1)
+    up, down = said[:, :CLASS_COUNT], said[:, CLASS_COUNT:NOTHING]
+    either = torch.cat([torch.logaddexp(up, down), said[:, NOTHING:]], dim=1)
+    one = torch.where(right == NOTHING, CLASS_COUNT, right % CLASS_COUNT)
+    known = cross_entropy(said, right, label_smoothing=smoothing, reduction="none")
+    unknown = cross_entropy(either, one, label_smoothing=smoothing, reduction="none")
+    return torch.where(oriented, known, unknown).mean()
 
 
 def predict(
@@ -215,8 +245,10 @@ def measure(
     if len(indices) == 0:
         return {}
     classes, up = predict(network, frame, crops, indices, device)
+    known = crops.oriented[indices]
+    right_way_up = (up >= 0.5)[known] == crops.upright[indices, 0][known]
     return {
         "class": float(np.mean(classes.argmax(axis=1) == crops.label[indices])),
-        "orientation": float(np.mean((up >= 0.5) == crops.upright[indices, 0])),
+        "orientation": float(np.mean(right_way_up)) if known.any() else 0.0,
         "nothing": float(np.mean(classes.sum(axis=1) < 0.5)),
     }

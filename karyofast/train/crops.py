@@ -14,18 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.classify import CellScale
-from karyofast.config import SimulateOptions
-from karyofast.crops import CropRow, CropSource, split_of, straighten_single
-from karyofast.io import metaphase_from_array
+from karyofast.coco import load as load_truth
+from karyofast.config import SimulateOptions, Staining
+from karyofast.crops import CropRow, CropSource, split_of, straighten_single, trained_slide
+from karyofast.io import metaphase_from_array, read_metaphase
 from karyofast.simulate import simulate_metaphase, varied
 from karyofast.straighten import straighten
-from karyofast.types import Chromosome
+from karyofast.types import Chromosome, Straightened
 
 CHUNK = 16
 """Cells a worker takes at once."""
-
-SIMULATED = "simulated-"
-"""How the names of simulated cells and cases begin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,42 +36,50 @@ class CropSet:
         One tuple of variants a chromosome.
     upright : bool (n, variants)
         Whether the p arm is at the top of the variant.
+    oriented : bool (n,)
+        Whether `upright` is known.
     label : int64 (n,)
         Index into `karyofast.types.CLASSES`.
-    cell, case : str (n,)
+    cell : str (n,)
+    split : str (n,)
+        "train", "validation" or "test", see `karyofast.crops.split_of`; what is no single chromosome of a data set
+        is for training alone.
     scales : tuple of CellScale
         One a chromosome, shared by its cell.
     """
 
     crops: tuple[tuple[NDArray[np.uint8], ...], ...]
     upright: NDArray[np.bool_]
+    oriented: NDArray[np.bool_]
     label: NDArray[np.int64]
     cell: NDArray[np.str_]
-    case: NDArray[np.str_]
+    split: NDArray[np.str_]
     scales: tuple[CellScale, ...]
 
     def part(self, name: str) -> NDArray[np.int64]:
-        """Indices of the chromosomes whose case belongs to the split "train", "validation" or "test".
-
-        Simulated cases are for training alone.
-        """
-        parts = ["train" if case.startswith(SIMULATED) else split_of(case) for case in self.case]
-        return np.flatnonzero([part == name for part in parts])
+        """Indices of the chromosomes of the split "train", "validation" or "test"."""
+        return np.flatnonzero(self.split == name)
 
     def __add__(self, other: CropSet) -> CropSet:
         """Both sets, this one first."""
         return CropSet(
             self.crops + other.crops,
             np.concatenate([self.upright, other.upright]),
+            np.concatenate([self.oriented, other.oriented]),
             np.concatenate([self.label, other.label]),
             np.concatenate([self.cell, other.cell]),
-            np.concatenate([self.case, other.case]),
+            np.concatenate([self.split, other.split]),
             self.scales + other.scales,
         )
 
 
 def prepare(
-    path: Path, seed: int = 0, variants: int = 3, jobs: int = 2, progress: Callable[[int], None] | None = None
+    path: Path,
+    seed: int = 0,
+    variants: int = 3,
+    jobs: int = 2,
+    oriented: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> CropSet:
     """Straighten every chromosome of a data set `variants` times, turned by a random angle before each.
 
@@ -86,6 +92,8 @@ def prepare(
     variants : int
     jobs : int
         Worker processes.
+    oriented : bool
+        Whether the p arm is up in the pictures of the set.
     progress : callable, optional
         Called with the number of cells done.
     """
@@ -95,7 +103,7 @@ def prepare(
     done: list[_Cell] = []
     # spawned, not forked: a fork of a process in which torch or OpenCV runs threads can hang
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(partial(_prepare, path, seed, variants), range(len(chunks)), chunks):
+        for part in pool.map(partial(_prepare, path, seed, variants, oriented), range(len(chunks)), chunks):
             done += part
             if progress:
                 progress(len(done))
@@ -103,74 +111,126 @@ def prepare(
 
 
 def simulate(
-    cells: int, seed: int = 0, variants: int = 3, jobs: int = 2, progress: Callable[[int], None] | None = None
+    cells: int,
+    stain: Staining = "giemsa",
+    seed: int = 0,
+    variants: int = 3,
+    jobs: int = 2,
+    progress: Callable[[int], None] | None = None,
 ) -> CropSet:
-    """Chromosomes of simulated Giemsa metaphases, straightened by their true masks; parameters as in `prepare`.
+    """Chromosomes of simulated metaphases, straightened by their true masks; parameters as in `prepare`.
 
     The real ones of a data set come from few microscopes; simulated ones add other looks, and let what the simulator
     draws be read.
     """
     done: list[_Cell] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for cell in pool.map(partial(_simulated, seed, variants), range(cells), chunksize=2):
+        for cell in pool.map(partial(_simulated, stain, seed, variants), range(cells), chunksize=2):
             done.append(cell)
             if progress:
                 progress(len(done))
     return _joined(done, variants)
 
 
-def _simulated(seed: int, variants: int, number: int) -> _Cell:
+def _simulated(stain: Staining, seed: int, variants: int, number: int) -> _Cell:
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, 3, number])
-    options = SimulateOptions(bands=(400, 550, 850)[int(rng.integers(3))])
+    options = SimulateOptions(stain=stain, bands=(400, 550, 850)[int(rng.integers(3))])
     drawn = simulate_metaphase(rng, ("46,XX", "46,XY")[number % 2], varied(rng, options))
-    metaphase = metaphase_from_array(drawn.image, polarity="dark")
-    name = f"{SIMULATED}{number}"
-    rows, crops, ups = [], [], []
-    for one in drawn.instances:
-        box, mask = one.region.box, one.region.mask
-        straightened = straighten(metaphase, Chromosome(box, mask))
-        away = straightened.axis[[0, -1]].astype(np.float64) - one.axis[0]
-        up = bool(np.hypot(*away[0]) <= np.hypot(*away[1]))
-        rows.append(CropRow("", one.label, name, name))
-        crops.append(straightened)
-        ups.append(up)
-    scale = CellScale.of(crops)
-    return _Cell(rows, [(one.crop,) * variants for one in crops], [(up,) * variants for up in ups], scale)
+    metaphase = metaphase_from_array(drawn.image, polarity="dark" if stain == "giemsa" else "bright")
+    crops = [straighten(metaphase, Chromosome(one.region.box, one.region.mask)) for one in drawn.instances]
+    ends = [crop.axis[[0, -1]] - one.axis[0] for crop, one in zip(crops, drawn.instances, strict=True)]
+    up = [bool(np.hypot(*first) <= np.hypot(*last)) for first, last in ends]
+    return _masked(f"simulated {number}", crops, [one.label for one in drawn.instances], up, variants)
+
+
+def cut_out(truth: Path, variants: int = 3, progress: Callable[[int], None] | None = None) -> CropSet:
+    """Chromosomes of real metaphases, straightened by hand-made masks.
+
+    Parameters
+    ----------
+    truth : Path
+        COCO file with classes, the pictures beside it. Pictures of training slides alone are used, and of these the
+        instances whose class is sure.
+    variants : int
+    progress : callable, optional
+        Called with the number of pictures done.
+    """
+    done = []
+    for one in load_truth(truth):
+        if not trained_slide(str(one.image.extra.get("slide", one.image.file_name))):
+            continue
+        metaphase = read_metaphase(truth.parent / one.image.file_name)
+        known = [each for each in one.instances if each.label is not None and not (each.ignore or each.uncertain)]
+        crops = [straighten(metaphase, Chromosome(each.region.box, each.region.mask)) for each in known]
+        labels = [each.label for each in known if each.label is not None]
+        done.append(_masked(one.image.file_name, crops, labels, None, variants))
+        if progress:
+            progress(len(done))
+    return _joined(done, variants)
+
+
+def _masked(name: str, crops: list[Straightened], labels: list[int], up: list[bool] | None, variants: int) -> _Cell:
+    """A cell of a metaphase, for training alone: every variant is the same."""
+    return _Cell(
+        name,
+        "train",
+        labels,
+        [(one.crop,) * variants for one in crops],
+        [(one,) * variants for one in up or [False] * len(crops)],
+        up is not None,
+        CellScale.of(crops),
+    )
 
 
 def _joined(cells: list[_Cell], variants: int) -> CropSet:
-    rows = [row for cell in cells for row in cell.rows]
+    each = [cell for cell in cells for _ in cell.labels]
     return CropSet(
         crops=tuple(crops for cell in cells for crops in cell.crops),
         upright=np.array([up for cell in cells for up in cell.upright], dtype=bool).reshape(-1, variants),
-        label=np.array([row.label for row in rows], dtype=np.int64),
-        cell=np.array([row.cell for row in rows]),
-        case=np.array([row.case for row in rows]),
-        scales=tuple(cell.scale for cell in cells for _ in cell.rows),
+        oriented=np.array([cell.oriented for cell in each], dtype=bool),
+        label=np.array([label for cell in cells for label in cell.labels], dtype=np.int64),
+        cell=np.array([cell.name for cell in each], dtype=np.str_),
+        split=np.array([cell.split for cell in each], dtype=np.str_),
+        scales=tuple(cell.scale for cell in each),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Cell:
-    rows: list[CropRow]
+    name: str
+    split: str
+    labels: list[int]
     crops: list[tuple[NDArray[np.uint8], ...]]
     upright: list[tuple[bool, ...]]
+    oriented: bool
     scale: CellScale
 
 
-def _prepare(path: Path, seed: int, variants: int, number: int, cells: list[list[CropRow]]) -> list[_Cell]:
+def _prepare(
+    path: Path, seed: int, variants: int, oriented: bool, number: int, cells: list[list[CropRow]]
+) -> list[_Cell]:
     cv2.setNumThreads(1)
     source = CropSource(path)
     rng = np.random.default_rng([seed, number])
     done = []
     for rows in cells:
-        labelled = [row for row in rows if row.label is not None]
+        labelled = [(row, row.label) for row in rows if row.label is not None]
+        if not labelled:
+            continue
         drawn = [
             [straighten_single(source.grey(row), float(rng.uniform(0.0, 360.0))) for _ in range(variants)]
-            for row in labelled
+            for row, _ in labelled
         ]
-        scale = CellScale.of([variants_of[0][0] for variants_of in drawn])
-        crops = [tuple(one.crop for one, _ in variants_of) for variants_of in drawn]
-        done.append(_Cell(labelled, crops, [tuple(up for _, up in variants_of) for variants_of in drawn], scale))
+        done.append(
+            _Cell(
+                rows[0].cell,
+                split_of(rows[0].case),
+                [label for _, label in labelled],
+                [tuple(one.crop for one, _ in variants_of) for variants_of in drawn],
+                [tuple(up for _, up in variants_of) for variants_of in drawn],
+                oriented,
+                CellScale.of([variants_of[0][0] for variants_of in drawn]),
+            )
+        )
     return done

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from karyofast import config
 from karyofast.errors import OptionError
+from karyofast.files import replacing
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -33,8 +33,8 @@ class State:
         kept: dict[str, Any] = {
             "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step
         }  # fmt: skip
-        torch.save(kept, path.with_suffix(".tmp"))
-        os.replace(path.with_suffix(".tmp"), path)
+        with replacing(path) as temporary:
+            torch.save(kept, temporary)
 
     def restore(self, folder: Path) -> bool:
         """Read the checkpoint of the folder; False when there is none."""

@@ -19,6 +19,7 @@ from karyofast.coco import load as load_truth
 from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.errors import DataError
 from karyofast.export.onnx import export_classifier, export_separator
+from karyofast.files import write_whole
 from karyofast.io import read_metaphase
 from karyofast.models.axisnet import BINS, AxisNet
 from karyofast.models.store import CARD, read, write_manifest
@@ -26,8 +27,9 @@ from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
+from karyofast.train.calibrate import correct_prior, temper
 from karyofast.train.compose import WIDTH, PieceStore
-from karyofast.train.crops import CropSet, prepare, simulate
+from karyofast.train.crops import CropSet, cut_out, prepare, simulate
 from karyofast.types import CLASSES, Label
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -55,6 +57,7 @@ def train_classifier(
     out: Path,
     options: classifier.TrainOptions = classifier.TrainOptions(),  # noqa: B008 (frozen)
     name: str = "g-band",
+    pictures: Path | None = None,
     resume: bool = True,
     threads: int = 0,
     device: str = "cpu",
@@ -71,6 +74,8 @@ def train_classifier(
     options : TrainOptions
     name : str
         Name of the model.
+    pictures : Path, optional
+        COCO file of real metaphases with masks and classes to train on too, see `karyofast.train.crops.cut_out`.
     resume : bool
         Go on from the checkpoint in `out`.
     threads : int
@@ -93,11 +98,13 @@ def train_classifier(
         torch.set_num_threads(threads)
     tell = progress or (lambda *_: None)
     cells = sum(1 for _ in CropSource(data).cells())
+    jobs = torch.get_num_threads()
     crops = prepare(
         data,
         options.seed,
         options.variants,
-        torch.get_num_threads(),
+        jobs,
+        options.oriented,
         lambda done: tell("straighten", done, cells, {}),
     )
     if len(crops.part("test")) == 0:
@@ -105,21 +112,32 @@ def train_classifier(
     if options.simulated:
         crops += simulate(
             options.simulated,
+            options.stain,
             options.seed,
             options.variants,
-            torch.get_num_threads(),
+            jobs,
             lambda done: tell("simulate", done, options.simulated, {}),
         )
+    if pictures:
+        crops += cut_out(pictures, options.variants)
     network = classifier.train(
         crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures)
     )
-    return write_classifier(network, crops, out / name, name, data, options)
+    return write_classifier(network, crops, out / name, name, data, options, pictures)
 
 
 def write_classifier(
-    network: Vgg16, crops: CropSet, folder: Path, name: str, data: Path, options: classifier.TrainOptions
+    network: Vgg16,
+    crops: CropSet,
+    folder: Path,
+    name: str,
+    data: Path,
+    options: classifier.TrainOptions,
+    pictures: Path | None = None,
 ) -> ClassifierScore:
-    """Export a trained network as a model directory and score what was exported on the test cases."""
+    """Calibrate a trained network, export it as a model directory and score what was exported on the test cases."""
+    correct_prior(network, options.augmentation.nothing)
+    temperature = temper(network, options.frame, crops, crops.part("validation"))
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.onnx"
     export_classifier(network, network.input_size, weights)
@@ -134,13 +152,15 @@ def write_classifier(
     values["training"] = {
         "data": data.name,
         "data_sha256": _digest(data),
+        "pictures": _named(pictures),
         "split": "by case, sha1 of its name: test below 0.15, validation below 0.20 (karyofast.crops.split_of)",
         "test_cases_trained_on": options.everything,
+        "temperature": temperature,
         "options": asdict(options),
     }
     values["measured"] = asdict(score)
     write_manifest(folder, name, "classifier", weights, values)
-    (folder / CARD).write_text(_classifier_card(name, data, options, score), encoding="utf-8")
+    write_whole(folder / CARD, _classifier_card(name, data, _named(pictures), options, score))
     return score
 
 
@@ -163,7 +183,7 @@ def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> C
         cells=len(right),
         crop=_share(alone == truth),
         assigned=_share(assigned == truth),
-        orientation=_share((up >= 0.5) == crops.upright[indices, 0]),
+        orientation=_share(((up >= 0.5) == crops.upright[indices, 0])[crops.oriented[indices]]),
         x_crop=_share(alone[x] == truth[x]),
         y_crop=_share(alone[y] == truth[y]),
         x_assigned=_share(assigned[x] == truth[x]),
@@ -218,8 +238,7 @@ def train_separator(
     network = separator.train(
         store, real, out, options, resume, lambda step, steps, figures: tell("train", step, steps, figures)
     )
-    used = f"{len(real)} pictures of {pictures.parent.name}/{pictures.name}, training slides" if pictures else "none"
-    return write_separator(network, out / name, name, data, used, options)
+    return write_separator(network, out / name, name, data, _named(pictures), options)
 
 
 def real_pictures(truth: Path, slides: tuple[str, ...] | None = None) -> list[Picture]:
@@ -259,8 +278,12 @@ def write_separator(
         "made_by": f"karyofast {__version__}",
     }
     write_manifest(folder, name, "separator", weights, {**values, "training": training})
-    (folder / CARD).write_text(_separator_card(name, data, pictures, options), encoding="utf-8")
+    write_whole(folder / CARD, _separator_card(name, data, pictures, options))
     return folder
+
+
+def _named(pictures: Path | None) -> str:
+    return f"{pictures.parent.name}/{pictures.name}, training slides" if pictures else "none"
 
 
 def _share(right: np.ndarray) -> float:
@@ -277,7 +300,9 @@ def _digest(data: Path) -> str:
     return digest.hexdigest()
 
 
-def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, score: ClassifierScore) -> str:
+def _classifier_card(
+    name: str, data: Path, pictures: str, options: classifier.TrainOptions, score: ClassifierScore
+) -> str:
     seen = (
         "All cases were trained on: the figures below are no test."
         if options.everything
@@ -287,6 +312,8 @@ def _classifier_card(name: str, data: Path, options: classifier.TrainOptions, sc
     if options.start:
         frozen = f", the first {options.frozen} convolutions left as they were" if options.frozen else ""
         started = f"\nStarted from the weights of {Path(options.start).name}{frozen}."
+    direction = f"{score.orientation:.2%}" if options.oriented else "not known"
+    stain = "G-banded" if options.stain == "giemsa" else "fluorescent"
     return f"""# {name}
 
 VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction
@@ -294,18 +321,18 @@ of the p arm from one straightened chromosome of {options.frame.rows} x {options
 shows no whole single one (what the class probabilities fall short of 1). ONNX, weights stored as fp16.
 
 **Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}, with {options.simulated} simulated
-cells. {seen}{started}
+cells ({options.stain}); real metaphases: {pictures}. {seen}{started}
 
 | test cases: {score.cells} cells, {score.crops} chromosomes in random turns | share right |
 |---|---|
 | class from the crop alone | {score.crop:.2%} |
 | class after whole-cell assignment | {score.assigned:.2%} |
-| direction of the p arm | {score.orientation:.2%} |
+| direction of the p arm | {direction} |
 | X, Y from the crop alone | {score.x_crop:.2%}, {score.y_crop:.2%} |
 | X, Y after assignment | {score.x_assigned:.2%}, {score.y_assigned:.2%} |
 | cells wholly right | {score.cells_right:.2%} |
 
-**Limits.** Trained on one laboratory's G-banded chromosomes. Other stains, structural aberrations and markers were not
+**Limits.** Trained on few laboratories' {stain} chromosomes. Other stains, structural aberrations and markers were not
 in the data. Research use; every karyotype is a draft for a cytogeneticist to review.
 
 **Licence of the weights.** Apache-2.0; the training pictures are not part of the package.
