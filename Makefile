@@ -7,13 +7,27 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test lint bench throughput kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
+.PHONY: demo test test-tensorrt lint bench throughput kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+# TensorRT for RTX parses and builds engines without a GPU. It is large and not free, so it has an environment of its own,
+# which sees the packages of $(VENV). Tests that must run an engine say that they were not run where there is no GPU.
+TENSORRT := .venv-tensorrt
+test-tensorrt: $(TENSORRT)/.done
+	PYTHONPATH=. $(TENSORRT)/bin/python -m pytest tests/test_export_tensorrt.py
+
+$(TENSORRT)/.done: $(VENV)/.dev
+	$(PYTHON) -m venv $(TENSORRT)
+	$(TENSORRT)/bin/python -m pip --disable-pip-version-check -q install --no-deps \
+	    tensorrt_rtx==1.7.1.116 tensorrt_rtx_cu13==1.7.1.116 tensorrt_rtx_cu13_libs==1.7.1.116 tensorrt_rtx_cu13_bindings==1.7.1.116
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	    > "$$($(TENSORRT)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/karyofast-dev.pth"
+	touch $@
 
 COMPILED := $(patsubst csrc/%.pyx,karyofast.kernels.%,$(wildcard csrc/*.pyx))
 lint: $(VENV)/.dev
@@ -53,10 +67,10 @@ sanitize: $(VENV)/.dev
 	$(BUILD)/check_sanitized
 	rm -rf $(BUILD)/sanitized && mkdir -p $(BUILD)/sanitized && cp -r karyofast csrc tests setup.py pyproject.toml README.md LICENSE $(BUILD)/sanitized
 	cd $(BUILD)/sanitized && rm -f karyofast/kernels/*.so && \
-	    CFLAGS="-O1 $(SANITIZE)" ../../$(BIN)/python setup.py -q build_ext --inplace --force
+	    CFLAGS="-O1 $(SANITIZE)" $(abspath $(BIN))/python setup.py -q build_ext --inplace --force
 	# Python itself is not built so: its own blocks are not followed, and what it leaves at exit is no leak of ours
 	cd $(BUILD)/sanitized && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	    ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. ../../$(BIN)/python -m pytest tests/test_kernels.py
+	    ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. $(abspath $(BIN))/python -m pytest tests/test_kernels.py
 
 # The cores for aarch64 (NEON by the compiler), run under emulation.
 ARM := aarch64-linux-gnu-gcc
@@ -132,4 +146,4 @@ $(VENV)/.dev: $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist *.egg-info karyofast/kernels/*.so
+	rm -rf $(VENV) $(PEERS) $(TENSORRT) build dist *.egg-info karyofast/kernels/*.so

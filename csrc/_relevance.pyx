@@ -15,16 +15,15 @@ cdef extern from "relevance_core.h":
         const double *seed
         int64_t points, seeds
         double weight
-    void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64_t *best, double *value,
-                      int path) nogil
+    void kf_relevance(const kf_cluster *cluster, float *scratch, int64_t *best, double *value, int path) nogil
 
 
 def relevance(const double[:, ::1] points, const double[:, ::1] gradients, const double[:, ::1] seeds, double weight,
-              double reach, int64_t[::1] best, double[::1] value, int path):
+              int64_t[::1] best, double[::1] value, int path):
     """Most relevant seed of each edge pixel into `best`, `value` (paper section 4, eq. 6).
 
     Preconditions: finite (n, 2), (n, 2), (m, 2) with n and m at least 1, m below 2**31; `best`, `value` (n,);
-    `reach` the largest size of a coordinate; `path` there on this processor. Algorithm: relevance_core.c.
+    `path` there on this processor. Algorithm: relevance_core.c.
     """
     cdef kf_cluster cluster
     cdef float[::1] scratch = np.empty(KF_SCRATCH * seeds.shape[0], dtype=np.float32)
@@ -35,4 +34,4 @@ def relevance(const double[:, ::1] points, const double[:, ::1] gradients, const
     cluster.seeds = seeds.shape[0]
     cluster.weight = weight
     with nogil:
-        kf_relevance(&cluster, reach, &scratch[0], &best[0], &value[0], path)
+        kf_relevance(&cluster, &scratch[0], &best[0], &value[0], path)

@@ -2,8 +2,8 @@
  *
  * A body that gains from wider vectors stands in an .inc and is compiled once a path, under PATH(x) with the path's
  * suffix, by each_path.inc. The portable one takes what the compiler's target has:
- * SSE2 on x86-64, NEON on aarch64. All paths do the same whole-number or unfused float operations (the build sets
- * -ffp-contract=off), so all give the same bits. */
+ * SSE2 on x86-64, NEON on aarch64. Whatever is returned comes from whole-number or unfused float operations (the build
+ * sets -ffp-contract=off), so all paths give the same bits. */
 #ifndef KARYOFAST_CPU_H
 #define KARYOFAST_CPU_H
 
@@ -18,7 +18,8 @@ static inline int kf_path_there(int path) {
     if (path == KF_PORTABLE) return 1;
 #ifdef KF_X86_PATHS
     __builtin_cpu_init();
-    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                     __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
     if (path == KF_AVX2) return avx2;
     if (path == KF_AVX512)
         return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -1,27 +1,50 @@
-/* Relevance of seeds to edge pixels: single precision, many pixels at a time, finds the best seed and how far ahead it is;
- * double precision gives its value, and decides alone wherever single precision cannot.
+/* Relevance of seeds to edge pixels: single precision, many pixels at a time, finds the seed that is likely the best and
+ * a bound on all others; double precision gives its value, and decides alone wherever the bound is not below it.
  *
- * The single-precision value of a pair is off by at most half of `margin` once the seed is a pixel away or more:
- * coordinates are rounded to reach * 2^-24, and relevance changes by less than (1 - l) + l / (2 distance) a pixel; the
- * arithmetic itself adds a few 2^-24. So a lead of `margin` is a lead. Otherwise all seeds within `margin` of the best
- * and all closer than a pixel are compared in double precision, in order: the result is that of the plain loop, ties
- * (the first seed) included.
+ * With y = 1 / distance, 1 / (1 + distance) is at most y - y^2 + y^3, and closer to it the further the seed: so no
+ * division and no root are needed beside y, which comes from its exponent and one step of third order, off by less than
+ * KF_ROOT_OFF of itself. That changes the cosine's part by as much of itself, the other by less than the cubic is too
+ * high, but for 2^-19. Coordinates that round by `slip` change relevance by less than 10 slips from a fifth of a pixel
+ * on; below that the cubic outranks every value, as its factor is at least KF_APART. The arithmetic adds a few 2^-24.
+ * So a seed's relevance is at most its bound and `slack`. Bounds carry their seed's number in their lowest bits, which
+ * takes from them as much of themselves as those bits hold.
+ * Where the exact value of the likely best is not above the bound of the second, all seeds whose bounds reach it are
+ * compared in double precision, in order: the result is that of the plain loop, ties (the first seed) included.
  * Time O(points * seeds), memory 136 bytes a seed. */
 #include "relevance_core.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cpu.h"
 
 enum { KF_POINTS = 32 }; /* edge pixels at a time */
-enum { KF_CLOSE = -1 };  /* stands for the value of a seed less than a pixel away */
+enum { KF_ROOT = 0x5f3759df };
+static const float KF_HALF = 0.50115f; /* a half, moved so that the step errs equally to both sides */
+static const float KF_APART = 0.02f;
+static const float KF_LEAST = 1e-12f; /* px^2: keeps what grows with 1 / distance finite */
+static const double KF_ROOT_OFF = 4e-5;
 
 /* What single precision says of a block of pixels. */
 typedef struct {
-    float row[KF_POINTS], col[KF_POINTS], down[KF_POINTS], across[KF_POINTS]; /* place and unit gradient */
-    float best[KF_POINTS], next[KF_POINTS], near[KF_POINTS]; /* two highest values, least squared distance */
-    int32_t at[KF_POINTS];
+    float row[KF_POINTS], col[KF_POINTS];
+    float down[KF_POINTS], across[KF_POINTS]; /* gradient, half the weight long */
+    int32_t best[KF_POINTS], next[KF_POINTS]; /* bits of the two highest bounds with their seeds' numbers, or 0 */
+    double length[KF_POINTS]; /* of the gradient as given */
+    double slip;              /* most that a coordinate was rounded by */
 } kf_points;
+
+static inline uint32_t kf_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float kf_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 #define BODY "relevance.inc"
 #include "each_path.inc"
@@ -37,42 +60,44 @@ static inline double kf_value(const kf_cluster *cluster, int64_t point, double l
     return (1.0 - cluster->weight) / (1.0 + distance) + cluster->weight * (div + 1.0) / 2.0;
 }
 
-static double kf_length(const kf_cluster *cluster, int64_t point) {
-    const double down = cluster->gradient[2 * point], across = cluster->gradient[2 * point + 1];
-    return sqrt(down * down + across * across);
-}
-
-/* The best of the seeds that may be it, by their single-precision values values[KF_POINTS * seed]. */
-static void kf_decide(const kf_cluster *cluster, int64_t point, const float *values, float least, int64_t *best,
-                      double *value) {
-    const double length = kf_length(cluster, point);
+/* The best of the seeds whose bounds values[KF_POINTS * seed] are not below `least`. */
+static void kf_decide(const kf_cluster *cluster, int64_t point, double length, const float *values, float least,
+                      int64_t *best, double *value) {
     *value = -1.0;
     for (int64_t seed = 0; seed < cluster->seeds; seed++) {
-        const float rough = values[KF_POINTS * seed];
-        if (rough < least && rough > KF_CLOSE) continue;
+        if (values[KF_POINTS * seed] < least) continue; /* what is no number is looked at */
         const double found = kf_value(cluster, point, length, seed);
         if (found > *value) *value = found, *best = seed;
     }
 }
 
+/* In single precision, the slip noted. */
+static inline float kf_narrow(double value, double *slip) {
+    const double off = fabs(value - (double)(float)value);
+    *slip = off > *slip ? off : *slip;
+    return (float)value;
+}
+
 static void kf_load(const kf_cluster *cluster, int64_t first, int64_t count, kf_points *block) {
+    block->slip = 0.0;
     for (int64_t i = 0; i < KF_POINTS; i++) {
         const int64_t point = first + (i < count ? i : 0);
-        const double length = kf_length(cluster, point), scale = length > 0.0 ? 1.0 / length : 0.0;
-        block->row[i] = (float)cluster->point[2 * point];
-        block->col[i] = (float)cluster->point[2 * point + 1];
-        block->down[i] = (float)(cluster->gradient[2 * point] * scale);
-        block->across[i] = (float)(cluster->gradient[2 * point + 1] * scale);
-        block->best[i] = block->next[i] = KF_CLOSE;
-        block->near[i] = INFINITY;
-        block->at[i] = 0;
+        const double down = cluster->gradient[2 * point], across = cluster->gradient[2 * point + 1];
+        const double length = sqrt(down * down + across * across);
+        const double scale = length > 0.0 ? 0.5 * cluster->weight / length : 0.0;
+        block->row[i] = kf_narrow(cluster->point[2 * point], &block->slip);
+        block->col[i] = kf_narrow(cluster->point[2 * point + 1], &block->slip);
+        block->down[i] = (float)(down * scale);
+        block->across[i] = (float)(across * scale);
+        block->best[i] = block->next[i] = 0;
+        block->length[i] = length;
     }
 }
 
-typedef void kf_scan_t(kf_points *block, const float *rows, const float *cols, int32_t seeds, float weight,
-                       float *values);
+typedef void kf_scan_t(kf_points *block, const float *rows, const float *cols, int32_t seeds, float apart,
+                       uint32_t number_bits, float *values);
 
-void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64_t *best, double *value, int path) {
+void kf_relevance(const kf_cluster *cluster, float *scratch, int64_t *best, double *value, int path) {
     kf_scan_t *scan = kf_scan_portable;
 #ifdef KF_X86_PATHS
     if (path == KF_AVX2) scan = kf_scan_avx2;
@@ -81,25 +106,31 @@ void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64
     (void)path;
 #endif
     float *rows = scratch, *cols = scratch + cluster->seeds, *values = cols + cluster->seeds;
+    double slip = 0.0;
     for (int64_t seed = 0; seed < cluster->seeds; seed++) {
-        rows[seed] = (float)cluster->seed[2 * seed];
-        cols[seed] = (float)cluster->seed[2 * seed + 1];
+        rows[seed] = kf_narrow(cluster->seed[2 * seed], &slip);
+        cols[seed] = kf_narrow(cluster->seed[2 * seed + 1], &slip);
     }
-    /* four coordinates rounded by half a unit each; sixteen roundings of values up to 1 */
-    const double unit = ldexp(1.0, -24), margin = 2.0 * (4.0 * reach * unit + 16.0 * unit);
+    uint32_t number_bits = 1; /* past 22 they hold more than a bound is worth: then all is decided in double precision */
+    while (number_bits < 1 << 23 && number_bits < cluster->seeds - 1) number_bits = 2 * number_bits + 1;
+    const double half = 0.5 * cluster->weight, held = ldexp(number_bits, -23);
+    const float apart = fmaxf(1.0f - (float)cluster->weight, KF_APART);
     for (int64_t first = 0; first < cluster->points; first += KF_POINTS) {
         const int64_t count = cluster->points - first < KF_POINTS ? cluster->points - first : KF_POINTS;
         kf_points block;
         kf_load(cluster, first, count, &block);
-        scan(&block, rows, cols, (int32_t)cluster->seeds, (float)cluster->weight, values);
+        scan(&block, rows, cols, (int32_t)cluster->seeds, apart, number_bits, values);
+        const double slack = half * KF_ROOT_OFF + ldexp(1.0, -18) + 10.0 * (slip + block.slip);
         for (int64_t i = 0; i < count; i++) {
-            const int64_t point = first + i;
-            if (block.near[i] >= 1.0f && (double)block.best[i] - (double)block.next[i] > margin) {
-                best[point] = block.at[i];
-                value[point] = kf_value(cluster, point, kf_length(cluster, point), block.at[i]);
+            const int64_t point = first + i, at = block.best[i] & number_bits;
+            const double length = block.length[i], likely = kf_value(cluster, point, length, at);
+            if (likely - half - slack > (1.0 + held) * (double)kf_from_bits((uint32_t)block.next[i])) {
+                best[point] = at;
+                value[point] = likely;
             } else {
-                const float least = block.best[i] - (float)margin;
-                kf_decide(cluster, point, values + i, least, &best[point], &value[point]);
+                const double other = kf_value(cluster, point, length, block.next[i] & number_bits);
+                const float least = (float)(fmax(likely, other) - half - 2.0 * slack);
+                kf_decide(cluster, point, length, values + i, least, &best[point], &value[point]);
             }
         }
     }

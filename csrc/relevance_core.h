@@ -13,7 +13,7 @@ typedef struct {
     double weight; /* lambda, 0..1 */
 } kf_cluster;
 
-/* best, value: [points]. scratch: KF_SCRATCH floats a seed. reach: largest size of a coordinate. path: of cpu.h. */
-void kf_relevance(const kf_cluster *cluster, double reach, float *scratch, int64_t *best, double *value, int path);
+/* best, value: [points]. scratch: KF_SCRATCH floats a seed. path: of cpu.h. */
+void kf_relevance(const kf_cluster *cluster, float *scratch, int64_t *best, double *value, int path);
 
 #endif

@@ -61,11 +61,17 @@ class SegmentOptions:
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """Options of `karyofast.classify.classify`."""
+    """Options of `karyofast.classify.classify`, and of what runs the network (`karyofast.runtimes.load`)."""
 
     model: str = "auto"
     """a shipped model, a model folder, or auto: by polarity, see `karyofast.models.store.classifier_for`"""
     batch: int = 46
+    runtime: Literal["auto", "onnxruntime", "onnxruntime-tensorrt", "torch", "tensorrt"] = "auto"
+    """auto: tensorrt for an engine, onnxruntime for every other model"""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the CPU where the runtime has it"""
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
+    """auto: as the model was exported"""
 
     def __post_init__(self) -> None:
         _limit(self, 1, MOST_CROPS, "batch")

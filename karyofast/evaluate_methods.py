@@ -95,8 +95,7 @@ def karyotyper_of(options: Options, threads: int, masks: str) -> Karyotyper:
 def classifier_of(options: Options, threads: int) -> CellClassifier:
     """The model of ``options.classify``, loaded; "auto" is the one for Giemsa."""
     from karyofast.classify import classify
-    from karyofast.models.store import classifier_for, find
-    from karyofast.runtimes.onnx import OnnxClassifier
+    from karyofast.runtimes.load import load_classifier
 
-    runtime = OnnxClassifier(find(classifier_for(options.classify.model, "dark"), "classifier"), threads)
+    runtime = load_classifier(options.classify, threads)
     return lambda cell: classify(cell, runtime, batch=options.classify.batch)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from karyofast.errors import OutputError
 
 
 @contextmanager
@@ -69,3 +72,35 @@ def _temporary(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path`, to be filled; when all went well it takes the name `path`.
+
+    Raises
+    ------
+    OutputError
+        `path` holds something already, or cannot be made. Nothing is left behind then, nor after any other error.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with new_folder(Path(folder) / "model") as temporary:
+    ...         _ = (temporary / "a.txt").write_text("whole")
+    ...     [path.name for path in (Path(folder) / "model").iterdir()]
+    ['a.txt']
+    """
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise OutputError(f"{path}: must be a new or an empty folder. Got: one that holds something already.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be made: {error}. Name a folder that may be written to.") from error
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -63,23 +63,30 @@ class Models:
 
 
 def load_models(options: Options = Options(), threads: int = 0) -> Models:  # noqa: B008 (frozen)
-    """The networks that `options` asks for, by ONNX Runtime on `threads` threads (0: one a core).
+    """The networks that `options` asks for, on `threads` CPU threads (0: one a core).
 
-    A classifier that depends on the picture's polarity is loaded with the first picture that needs it.
+    A classifier that depends on the polarity is loaded with the first picture that needs it. Its runtime is an
+    option; the separator is run by ONNX Runtime on the CPU.
 
     Raises
     ------
     ModelError
         No such model, or a broken one.
+    NotBuiltError, OptionError
+        A runtime that is not there, or cannot do what it is asked for; see `karyofast.runtimes.load`.
     """
-    from karyofast.runtimes.onnx import OnnxClassifier, OnnxSeparator
+    from karyofast.runtimes.load import load_classifier
+    from karyofast.runtimes.onnx import OnnxSeparator
 
     separator = None
     if options.segment.method == "axis":
         separator = OnnxSeparator(find(options.segment.model, "separator"), threads)
-    infos = {polarity: find(classifier_for(options.classify.model, polarity), "classifier") for polarity in CLASSIFIERS}
-    loaded = cache(lambda polarity: OnnxClassifier(infos[polarity], threads))
-    return Models(loaded, separator)
+    for polarity in CLASSIFIERS:
+        find(classifier_for(options.classify.model, polarity), "classifier")
+    classifier = cache(partial(load_classifier, options.classify, threads))
+    # what cannot be loaded is to be told before the first picture, not with each
+    classifier("bright" if options.polarity == "bright" else "dark")
+    return Models(classifier, separator)
 
 
 def karyotype(

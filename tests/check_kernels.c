@@ -166,7 +166,7 @@ static void check_relevance(int path) {
     for (int i = 0; i < 2 * SEEDS; i++) seed[i] = draw(30) + 0.5 * draw(2);
     const double weight = draw(11) / 10.0;
     const kf_cluster cluster = {point, gradient, seed, POINTS, SEEDS, weight};
-    kf_relevance(&cluster, 31.0, scratch, best, value, path);
+    kf_relevance(&cluster, scratch, best, value, path);
     int right = 1;
     for (int i = 0; i < POINTS; i++) {
         double highest = -1.0;

@@ -304,6 +304,8 @@ def test_info_tells_what_is_there():
     assert said["libraries"]["opencv-python-headless"] != "not installed"
     assert said["cores"] >= 1
     assert said["processor"]
+    assert "CPUExecutionProvider" in said["providers"]
+    assert said["gpu"] is None or float(said["gpu"]) > 3
     names = ("component tree", "two-class variance", "distance transform", "relevance")
     assert set(said["kernels"]) == {*(f"{name} (compiled)" for name in names), "ridge (Numba)"}
     assert "portable" in said["kernels"]["relevance (compiled)"]

@@ -13,7 +13,6 @@ from karyofast.models.vgg16 import NOTHING, Vgg16
 from karyofast.train import classifier, separator
 from karyofast.train.augment import Augmentation, augmented, no_chromosome
 from karyofast.train.axes import composed, cut, picture, targets
-from karyofast.train.calibrate import correct_prior, temper
 from karyofast.train.classifier import joint_loss
 from karyofast.train.compose import ComposeOptions, PieceStore, compose
 from karyofast.train.crops import cut_out, prepare, simulate
@@ -177,28 +176,6 @@ def test_a_training_that_starts_from_an_exported_model_answers_as_it_does(crops,
         assert torch.allclose(was, now, atol=0.05 * float(was.abs().max()))
         # in training the normalisations go by the batch: on the crops they were unfolded on they change nothing
         assert torch.allclose(other.features.train()(inputs), other.features.eval()(inputs), atol=1e-2)
-
-
-def test_calibration_finds_a_temperature_and_makes_what_is_rare_rare(crops):
-    torch.manual_seed(0)
-    network = Vgg16((32, 32)).eval()
-    last = network.head[-1]
-    inputs = torch.randn(4, 1, 32, 32)
-    with torch.inference_mode():
-        was = network(inputs)
-    correct_prior(network, 0.12)
-    with torch.inference_mode():
-        now = network(inputs)
-    apart = np.log(0.12 / 0.88) - np.log(0.02 / 0.98)
-    assert torch.allclose(was[:, NOTHING] - now[:, NOTHING], torch.full((4,), float(apart)), atol=1e-5)
-    assert torch.allclose(was[:, :NOTHING], now[:, :NOTHING])
-    # a network that knows nothing and says so wildly is to be tempered as far as may be
-    with torch.no_grad():
-        last.weight *= 1e3
-    weight = last.weight.detach().clone()
-    assert temper(network, FRAME, crops, crops.part("train")) == pytest.approx(1.6)
-    assert torch.allclose(last.weight * 1.6, weight)
-    assert temper(network, FRAME, crops, np.zeros(0, np.int64)) == 1.0
 
 
 def test_frozen_convolutions_stay_as_they_started(crops, started, tmp_path):

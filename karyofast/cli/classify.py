@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from karyofast.cli.options import Json, Model, Quiet
+from karyofast.cli.options import Device, Json, Model, Precision, Quiet, Runtime, resolve
 from karyofast.cli.output import SOME_FAILED, complain, make_folder, print_json, progress
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def classify(
         "predictions.csv"
     ),
     model: Model = "g-band",
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads of the network, 0: one a core.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -42,16 +45,17 @@ def classify(
       karyofast classify crops/ -o predictions.csv
       karyofast classify cells.csv -o predictions.csv --quiet
       karyofast classify pki3.zip -o predictions.csv --json
+      karyofast classify crops/ -o predictions.csv --runtime torch --precision bf16
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    from karyofast.models.store import find
     from karyofast.predict import open_crops, predict, write_predictions
-    from karyofast.runtimes.onnx import OnnxClassifier
+    from karyofast.runtimes.load import load_classifier
 
+    options = resolve(None, model=model, runtime=runtime, device=device, precision=precision)
     source = open_crops(crops)
-    runtime = OnnxClassifier(find(model, "classifier"), threads)
+    network = load_classifier(options.classify, threads)
     make_folder(out.parent)
     with progress("classify", quiet) as advance:
-        predictions = predict(source, runtime, progress=lambda done, total: advance(done, total, ""))
+        predictions = predict(source, network, progress=lambda done, total: advance(done, total, ""))
     write_predictions(out, predictions)
     failed = [one for one in predictions if one.error]
     for one in failed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
+from karyofast.cli.options import Device, Precision, Runtime, resolve
 from karyofast.cli.output import Advance, progress
 from karyofast.errors import DataError, OptionError, OutputError
 
@@ -148,6 +149,9 @@ def classification(
     rotate: Rotate = True,
     upright: Annotated[bool, typer.Option(help="The p arm is up in the pictures: score orientation.")] = True,
     model: Classifier = "g-band",
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the angles.")] = 0,
     leave_out: LeftOut = None,
     by_class: Annotated[bool, typer.Option("--by-class", help="A row a class below the table.")] = False,
@@ -166,11 +170,13 @@ def classification(
       karyofast evaluate classification --data data/pki3.zip --no-rotate --by-class
       karyofast evaluate classification --data data/pki3.zip --by-cell --leave-out CELL
       karyofast evaluate classification --data data/bioimlab.zip --split all --no-upright --json -
+      karyofast evaluate classification --data data/pki3.zip --model exported/g-band-int8
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    from karyofast import evaluate
-    from karyofast.config import ClassifyOptions, Options
+    from dataclasses import asdict
 
-    options = Options(classify=ClassifyOptions(model=model))
+    from karyofast import evaluate
+
+    options = resolve(None, model=model, runtime=runtime, device=device, precision=precision)
     with progress("classification", quiet) as advance:
         score = evaluate.evaluate_classification(
             data,
@@ -183,7 +189,7 @@ def classification(
             progress=lambda done, total: advance(done, total, "cells"),
             leave_out=leave_out or (),
         )
-    settings = {"split": split, "rotate": rotate, "seed": seed, "model": model}
+    settings = {"split": split, "rotate": rotate, "seed": seed, **asdict(options.classify)}
     details = [*([score.class_rows()] if by_class else []), *([score.cell_rows()] if by_cell else [])]
     _write({model: score}, {"data": str(data), **settings}, details, json_file)
 
@@ -237,6 +243,9 @@ def pipeline(
     model: Annotated[
         str, typer.Option(help="Classifier: a shipped model, a model folder, or auto: by the picture's polarity.")
     ] = "auto",
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     slides: SlidesOption = "all",
     by_image: ByImage = False,
     json_file: JsonFile = None,
@@ -256,12 +265,12 @@ def pipeline(
     from dataclasses import replace
 
     from karyofast import evaluate
-    from karyofast.config import ClassifyOptions
 
+    classify = resolve(None, model=model, runtime=runtime, device=device, precision=precision).classify
     pictures = _pictures(data, slides)
 
     def score(name: str, tell: Callable[[int, int], None]) -> Score:
-        options = replace(evaluate.INSTANCES[name], classify=ClassifyOptions(model=model))
+        options = replace(evaluate.INSTANCES[name], classify=classify)
         return evaluate.evaluate_pipeline(pictures, masks, options, progress=tell, threads=threads)
 
     if masks == "true" and method:

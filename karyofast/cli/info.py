@@ -17,6 +17,9 @@ from karyofast.cli.output import print_json
 
 NOT_THERE = "not installed"
 
+OPTIONAL = ("torch", "tensorrt", "tensorrt_rtx")
+"""Packages that some runtimes need."""
+
 COMPILED = {
     "component tree": "_tree",
     "two-class variance": "_variance",
@@ -45,6 +48,8 @@ def info(as_json: Json = False) -> None:
     typer.echo("libraries:")
     for name, number in found["libraries"].items():
         typer.echo(f"  {name} {number}")
+    typer.echo(f"ONNX Runtime runs on: {', '.join(found['providers'])}")
+    typer.echo(f"GPU: {'compute capability ' + found['gpu'] if found['gpu'] else 'none'}")
     typer.echo("kernels:")
     for name, state in found["kernels"].items():
         typer.echo(f"  {name}: {state}")
@@ -57,10 +62,13 @@ def info(as_json: Json = False) -> None:
 
 def gather() -> dict[str, Any]:
     """All that `karyofast info` shows, as plain values."""
+    from onnxruntime import get_available_providers
+
     from karyofast import __version__
     from karyofast.batch import LIBRARIES, library_version
     from karyofast.batch_workers import cores
     from karyofast.models.store import list_models, shipped_folder
+    from karyofast.runtimes.cuda import compute_capability
 
     models = list_models() if shipped_folder().is_dir() else []
     return {
@@ -71,7 +79,9 @@ def gather() -> dict[str, Any]:
         "processor": _processor(),
         "cores": cores(),
         "cores_of_machine": os.cpu_count(),
-        "libraries": {name: library_version(name) or NOT_THERE for name in (*LIBRARIES, "torch")},
+        "libraries": {name: library_version(name) or NOT_THERE for name in (*LIBRARIES, *OPTIONAL)},
+        "providers": get_available_providers(),
+        "gpu": compute_capability(),
         "kernels": _kernels(),
         "models": [
             {

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from karyofast import __version__
-from karyofast.cli import classify, convert, demo, detect, edit, evaluate, info, run, segment, simulate, train
+from karyofast.cli import classify, convert, demo, detect, edit, evaluate, export, info, run, segment, simulate, train
 from karyofast.cli.output import STOPPED, USAGE
 from karyofast.errors import KaryofastError, OptionError
 
@@ -36,6 +36,7 @@ app.command()(classify.classify)
 app.command()(simulate.simulate)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(train.app, name="train")
+app.add_typer(export.app, name="export")
 app.command()(info.info)
 
 

@@ -30,6 +30,20 @@ ModelOrFile = Annotated[
         show_default="auto",
     ),
 ]
+Runtime = Annotated[
+    Literal["auto", "onnxruntime", "onnxruntime-tensorrt", "torch", "tensorrt"] | None,
+    typer.Option(
+        "--runtime", help="What runs the classifier; auto: ONNX Runtime, TensorRT for an engine.", show_default="auto"
+    ),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"] | None,
+    typer.Option("--device", help="Where the classifier runs.", show_default="auto"),
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "fp16", "bf16", "int8"] | None,
+    typer.Option("--precision", help="auto: as the model was exported.", show_default="auto"),
+]
 Detector = Annotated[
     Literal["er", "otsu", "adaptive", "mser"] | None,
     typer.Option(
@@ -46,6 +60,9 @@ ConfigFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")]
 
+_CLASSIFIER = ("model", "runtime", "device", "precision")
+"""Options that belong to `karyofast.config.ClassifyOptions`."""
+
 
 def resolve(path: Path | None, **given: Any) -> Options:
     """Settings from a TOML file, then what was given on the command line.
@@ -55,7 +72,8 @@ def resolve(path: Path | None, **given: Any) -> Options:
     path : Path or None
         TOML file of `karyofast.config.Options`.
     **given
-        ``polarity``, ``detector``, ``method``, ``model``; one that is None leaves the file's value.
+        ``polarity``, ``detector``, ``method``, ``model``, ``runtime``, ``device``, ``precision``; one that is None
+        leaves the file's value.
 
     Raises
     ------
@@ -63,17 +81,17 @@ def resolve(path: Path | None, **given: Any) -> Options:
         A value that is not allowed, or a file that cannot be read.
     """
     options = config.load(path, Options) if path else Options()
-    if unknown := sorted(set(given) - {"polarity", "detector", "method", "model"}):
+    if unknown := sorted(set(given) - {"polarity", "detector", "method", *_CLASSIFIER}):
         raise OptionError(f"{unknown[0]} is no option that `resolve` knows.")
-    polarity, detector = given.get("polarity"), given.get("detector")
-    method, model = given.get("method"), given.get("model")
+    polarity, detector, method = given.get("polarity"), given.get("detector"), given.get("method")
+    classifier = {name: given[name] for name in _CLASSIFIER if given.get(name) is not None}
     if polarity is not None:
         options = replace(options, polarity=polarity)
     if detector is not None:
         options = replace(options, detect=replace(options.detect, method=detector))
     if method is not None:
         options = replace(options, segment=replace(options.segment, method=method))
-    if model is not None:
-        options = replace(options, classify=replace(options.classify, model=model))
+    if classifier:
+        options = replace(options, classify=replace(options.classify, **classifier))
     # a second reading checks the values that came from the command line
     return config.from_dict(Options, config.to_dict(options))

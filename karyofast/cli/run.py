@@ -14,13 +14,16 @@ import typer
 from karyofast.cli.options import (
     ConfigFile,
     Detector,
+    Device,
     Inputs,
     Json,
     Method,
     ModelOrFile,
     Out,
     Polarity,
+    Precision,
     Quiet,
+    Runtime,
     resolve,
 )
 from karyofast.cli.output import SOME_FAILED, STOPPED, complain, print_json, progress
@@ -39,6 +42,9 @@ def run(
     detector: Detector = None,
     method: Method = None,
     model: ModelOrFile = None,
+    runtime: Runtime = None,
+    device: Device = None,
+    precision: Precision = None,
     config: ConfigFile = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Images worked on side by side.")] = 1,
     force: Annotated[
@@ -85,6 +91,8 @@ def run(
       karyofast run slides/ -o results --config settings.toml --json
       karyofast run slides/ -o results --case-regex "([^/]+)_[0-9]+" --log run.log
       karyofast run slides/ -o results --shard 1/2    and --shard 2/2 on another machine, then once without
+      karyofast run slides/ -o results --model exported/g-band-int8
+      karyofast run slides/ -o results --runtime torch --device cuda --precision fp16
       karyofast run slides/ -o again --edits results
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import batch
@@ -92,7 +100,16 @@ def run(
     from karyofast.io import expand_inputs
     from karyofast.run_folder import Shard
 
-    options = resolve(config, polarity=polarity, detector=detector, method=method, model=model)
+    options = resolve(
+        config,
+        polarity=polarity,
+        detector=detector,
+        method=method,
+        model=model,
+        runtime=runtime,
+        device=device,
+        precision=precision,
+    )
     lot = Shard.parse(shard) if shard else None
     paths = expand_inputs(inputs)
     awaited = [path for path in paths if lot is None or lot.holds(path)]

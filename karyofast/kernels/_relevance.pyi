@@ -6,7 +6,6 @@ def relevance(
     gradients: NDArray[np.float64],
     seeds: NDArray[np.float64],
     weight: float,
-    reach: float,
     best: NDArray[np.int64],
     value: NDArray[np.float64],
     path: int,

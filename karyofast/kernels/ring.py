@@ -147,9 +147,8 @@ def relevance(
         return reference.relevance(where, towards, centres, float(weight))
     best, value = np.full(len(where), -1, dtype=np.int64), np.zeros(len(where), dtype=np.float64)
     if len(where) and len(centres):
-        reach = max(float(np.abs(where).max()), float(np.abs(centres).max()))
         path = cpu_path(impl, "relevance")
-        _relevance.relevance(where, towards, centres, float(weight), reach, best, value, path)
+        _relevance.relevance(where, towards, centres, float(weight), best, value, path)
     return best, value
 
 

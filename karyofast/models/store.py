@@ -21,7 +21,7 @@ from karyofast.types import Polarity
 AUTO = "auto"
 """Instead of a classifier's name: the one that was trained on the picture's kind of stain."""
 
-CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "g-band"}
+CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "q-band"}
 """Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI."""
 
 MANIFEST = "model.toml"

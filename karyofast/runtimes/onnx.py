@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the default runtime."""
+"""ONNX Runtime: the default runtime on the CPU; on a GPU by its CUDA or its TensorRT provider."""
 
 from __future__ import annotations
 
@@ -8,25 +8,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.classify import Frame
-from karyofast.errors import ModelError
+from karyofast.errors import ModelError, NotBuiltError
 from karyofast.models.store import ModelInfo
 
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
-def _session(info: ModelInfo, threads: int) -> Any:
+_INSTALL = {
+    "cuda": "Install onnxruntime-gpu in its place: pip uninstall onnxruntime; pip install onnxruntime-gpu",
+    "tensorrt": "Install onnxruntime-gpu in its place: pip uninstall onnxruntime; pip install onnxruntime-gpu tensorrt",
+}
+
+
+def session(info: ModelInfo, threads: int, provider: str = "cpu", options: dict[str, Any] | None = None) -> Any:
+    """Open a network.
+
+    Parameters
+    ----------
+    info : ModelInfo
+    threads : int
+        0: as many as there are cores.
+    provider : {"cpu", "cuda", "tensorrt"}
+    options : dict, optional
+        Of the provider.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+
+    Raises
+    ------
+    NotBuiltError
+        This build of ONNX Runtime lacks the provider, or it finds no GPU. It never falls back on the CPU.
+    ModelError
+        The weights are no network that it can run.
+    """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    name = _PROVIDERS[provider]
+    if name not in onnxruntime.get_available_providers():
+        raise NotBuiltError(f"ONNX Runtime is installed without its {provider} provider. {_INSTALL[provider]}")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    # waiting threads would burn the cores that the other stages and the other jobs need
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.log_severity_level = 3
+    # what one provider cannot run goes to the next
+    chain = [(name, options or {}), *([("CUDAExecutionProvider", {})] if provider == "tensorrt" else [])]
     try:
-        return onnxruntime.InferenceSession(str(info.weights), options, providers=["CPUExecutionProvider"])
+        opened = onnxruntime.InferenceSession(str(info.weights), settings, providers=chain)
     except Exception as error:  # the C++ side raises classes of its own that share no base but Exception
         raise ModelError(f"{info.weights}: ONNX Runtime cannot load it: {error}") from error
+    if opened.get_providers()[0] != name:
+        raise NotBuiltError(f"ONNX Runtime cannot start its {provider} provider: no GPU, or no driver that it knows.")
+    return opened
 
 
-def _frame(info: ModelInfo) -> Frame:
-    """How the crops of a classifier are laid out, as its manifest says."""
+def frame_of(info: ModelInfo) -> Frame:
+    """How the crops of a classifier are laid out, as its manifest says.
+
+    Raises
+    ------
+    ModelError
+        The manifest does not say it.
+    """
     try:
         rows, columns = info.values["input_size"]
         told = info.values["normalisation"]
@@ -36,7 +81,7 @@ def _frame(info: ModelInfo) -> Frame:
 
 
 class OnnxClassifier:
-    """A classifier exported by `karyofast.export.onnx`.
+    """A classifier exported by `karyofast.export`.
 
     Parameters
     ----------
@@ -44,12 +89,20 @@ class OnnxClassifier:
         Of kind "classifier".
     threads : int
         0: as many as there are cores.
+    provider : {"cpu", "cuda", "tensorrt"}
+    half : bool
+        Let the TensorRT provider compute in fp16.
+    batch : int
+        Largest batch that the TensorRT provider builds for.
     """
 
-    def __init__(self, info: ModelInfo, threads: int = 0) -> None:
+    def __init__(
+        self, info: ModelInfo, threads: int = 0, provider: str = "cpu", half: bool = False, batch: int = 46
+    ) -> None:
         self.info = info
-        self.frame = _frame(info)
-        self._session = _session(info, threads)
+        self.frame = frame_of(info)
+        options = _tensorrt_options(self.frame, half, batch) if provider == "tensorrt" else None
+        self._session = session(info, threads, provider, options)
 
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Class probabilities float32 (n, 24) and probability that the p arm is up float32 (n,).
@@ -61,6 +114,13 @@ class OnnxClassifier:
         """
         classes, up = self._session.run(None, {"crops": crops})
         return np.asarray(classes, np.float32), np.asarray(up, np.float32)
+
+
+def _tensorrt_options(frame: Frame, half: bool, batch: int) -> dict[str, Any]:
+    """One engine for every batch: without a profile TensorRT builds anew for each size that it meets."""
+    sizes = {"min": 1, "opt": batch, "max": batch}
+    shapes = {f"trt_profile_{name}_shapes": f"crops:{n}x1x{frame.rows}x{frame.columns}" for name, n in sizes.items()}
+    return {"trt_fp16_enable": half, **shapes}
 
 
 class OnnxSeparator:
@@ -77,7 +137,7 @@ class OnnxSeparator:
     def __init__(self, info: ModelInfo, threads: int = 0) -> None:
         self.info = info
         self.stride = int(info.values["stride"])
-        self._session = _session(info, threads)
+        self._session = session(info, threads)
 
     def lifted(self, density: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities float32 (2 + directions, rows, columns) of density float32 (rows, columns).

@@ -27,7 +27,6 @@ from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
-from karyofast.train.calibrate import correct_prior, temper
 from karyofast.train.compose import WIDTH, PieceStore
 from karyofast.train.crops import CropSet, cut_out, prepare, simulate
 from karyofast.types import CLASSES, Label
@@ -135,9 +134,7 @@ def write_classifier(
     options: classifier.TrainOptions,
     pictures: Path | None = None,
 ) -> ClassifierScore:
-    """Calibrate a trained network, export it as a model directory and score what was exported on the test cases."""
-    correct_prior(network, options.augmentation.nothing)
-    temperature = temper(network, options.frame, crops, crops.part("validation"))
+    """Export a trained network as a model directory and score what was exported on the test cases."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.onnx"
     export_classifier(network, network.input_size, weights)
@@ -155,7 +152,6 @@ def write_classifier(
         "pictures": _named(pictures),
         "split": "by case, sha1 of its name: test below 0.15, validation below 0.20 (karyofast.crops.split_of)",
         "test_cases_trained_on": options.everything,
-        "temperature": temperature,
         "options": asdict(options),
     }
     values["measured"] = asdict(score)

@@ -1,0 +1,125 @@
+"""Which runtime runs a classifier: what was asked for, or an error that says what to install; never another one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from karyofast.classify import Runtime
+from karyofast.config import ClassifyOptions
+from karyofast.errors import NotBuiltError, OptionError
+from karyofast.models.store import ModelInfo, classifier_for, find
+from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.types import Polarity
+
+PRECISIONS = {
+    ("onnxruntime", "cpu"): ("fp32", "int8"),
+    ("onnxruntime", "cuda"): ("fp32",),
+    ("onnxruntime-tensorrt", "cuda"): ("fp32", "fp16"),
+    ("torch", "cpu"): ("fp32", "bf16"),
+    ("torch", "cuda"): ("fp32", "fp16", "bf16"),
+    ("tensorrt", "cuda"): ("fp32", "fp16", "int8"),
+}
+"""What each runtime computes in on each device; int8 models and engines compute in what they were exported as."""
+
+_INSTALL = {"torch": "pip install 'karyofast[train]'", "onnx": "pip install 'karyofast[export]'"}
+
+
+def load_classifier(options: ClassifyOptions, threads: int = 0, polarity: Polarity = "dark") -> Runtime:
+    """Load the classifier that `options` name, by the runtime, on the device and in the precision that they name.
+
+    Parameters
+    ----------
+    options : ClassifyOptions
+        ``runtime`` "auto" is "tensorrt" for an engine and "onnxruntime" for any other model; ``device`` "auto" is
+        "cpu" where the runtime can, and ``precision`` "auto" what the model was exported as.
+    threads : int
+        CPU threads, 0: one a core.
+    polarity : {"dark", "bright"}
+        Of the pictures, for the model "auto".
+
+    Returns
+    -------
+    Runtime
+        On a GPU it has run a batch: the first one takes seconds there.
+
+    Raises
+    ------
+    ModelError
+        No such model, or a broken one.
+    NotBuiltError
+        What the runtime needs is not installed, or there is no GPU.
+    OptionError
+        A device or precision that the runtime does not have.
+    """
+    model = classifier_for(options.model, polarity)
+    info = find(model, "classifier")
+    stored = str(info.values.get("precision", "fp32"))
+    engine = "engine" in info.values
+    runtime = options.runtime if options.runtime != "auto" else "tensorrt" if engine else "onnxruntime"
+    _check_kind(model, runtime, engine)
+    device = options.device if options.device != "auto" else _device(runtime)
+    precision = options.precision if options.precision != "auto" else stored
+    _check(model, runtime, device, precision, stored, engine)
+    loaded = _loaded(info, runtime, device, precision, threads, options.batch)
+    if device == "cuda":
+        warm_up(loaded, options.batch)
+    return loaded
+
+
+def warm_up(runtime: Runtime, batch: int) -> None:
+    """Run one batch of background, so that kernels are chosen and memory is taken before the first crop comes."""
+    runtime.predict(np.full((batch, 1, *runtime.frame.size), -1.0, np.float32))
+
+
+def _device(runtime: str) -> str:
+    return "cpu" if (runtime, "cpu") in PRECISIONS else "cuda"
+
+
+def _check_kind(model: str, runtime: str, engine: bool) -> None:
+    if engine and runtime != "tensorrt":
+        raise OptionError(f"runtime must be tensorrt for the engine {model}. Got: {runtime}.")
+    if runtime == "tensorrt" and not engine:
+        raise OptionError(
+            f"runtime tensorrt runs engines. Got: {model}, which is none. Build one with: "
+            f"karyofast export tensorrt {model} --data DATA -o DIR; then give --model DIR."
+        )
+
+
+def _check(model: str, runtime: str, device: str, precision: str, stored: str, engine: bool) -> None:
+    allowed = PRECISIONS.get((runtime, device))
+    if allowed is None:
+        raise OptionError(f"device must be {_device(runtime)} with runtime {runtime}. Got: {device}.")
+    if precision not in allowed:
+        raise OptionError(
+            f"precision must be {' or '.join(allowed)} with runtime {runtime} on {device}. Got: {precision}."
+        )
+    if precision != stored and (engine or "int8" in (precision, stored)):
+        how = "Give the model that it was made from as --model."
+        if precision == "int8" and not engine:
+            how = f"Make an int8 one with: karyofast export int8 {model} --data DATA -o DIR; then give --model DIR."
+        raise OptionError(f"precision must be {stored}, as {model} was exported. Got: {precision}. {how}")
+
+
+def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int, batch: int) -> Runtime:
+    """The runtime itself; its module, and what that needs, is imported when it is asked for."""
+    if runtime.startswith("onnxruntime"):
+        provider = "tensorrt" if runtime == "onnxruntime-tensorrt" else device
+        return OnnxClassifier(info, threads, provider, precision == "fp16", batch)
+    try:
+        module: Any = import_module(f"karyofast.runtimes.{runtime}")
+        loaded: Runtime = (
+            module.TorchClassifier(info, threads, device, precision)
+            if runtime == "torch"
+            else module.TensorRtClassifier(info)
+        )
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("karyofast"):
+            raise
+        raise NotBuiltError(
+            f"runtime {runtime} needs the package {error.name}, which is not installed. "
+            f"Install it: {_INSTALL.get(error.name, f'pip install {error.name}')}"
+        ) from error
+    return loaded
