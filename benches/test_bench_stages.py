@@ -10,6 +10,7 @@ from karyofast.config import Options, SegmentOptions
 from karyofast.detect import detect
 from karyofast.io import read_metaphase
 from karyofast.pipeline import karyotype, load_models
+from karyofast.quality import measure
 from karyofast.segment import segment
 from karyofast.straighten import straighten
 
@@ -45,6 +46,13 @@ def test_classifying_a_cell(benchmark, picture, models):
     found = segment(metaphase, detect(metaphase), separator=models.separator)
     crops = [straighten(metaphase, one) for one in found]
     benchmark(classify, crops, models.classifier(metaphase.polarity), CellScale.of(crops))
+
+
+@pytest.mark.benchmark(group="quality")
+def test_measuring_a_metaphase(benchmark, picture, models):
+    metaphase = read_metaphase(picture)
+    found = segment(metaphase, detect(metaphase), separator=models.separator)
+    benchmark(measure, metaphase, found)
 
 
 @pytest.mark.benchmark(group="whole way")

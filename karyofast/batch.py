@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from karyofast import __version__, pipeline, report, run_folder
+from karyofast import __version__, pipeline, report, run_folder, run_scripts
 from karyofast.batch_workers import Bounds, Do, spread
 from karyofast.config import Options, to_dict
 from karyofast.errors import KaryofastError, OptionError, OutputError
@@ -61,10 +61,14 @@ class Setup:
 
     def load(self, threads: int = 0, models: Models | None = None) -> Do:
         """Load the models, on `threads` threads each (0: one a core); returns what does one image."""
+        analyse: Callable[..., Karyotype]
         if self.analyse:
-            return partial(attempt, setup=self, analyse=partial(_stand_in, analyse=self.analyse))
-        models = models or pipeline.load_models(self.options, threads)
-        return partial(attempt, setup=self, analyse=partial(pipeline.karyotype, options=self.options, models=models))
+            analyse = partial(_stand_in, analyse=self.analyse)
+        else:
+            models = models or pipeline.load_models(self.options, threads)
+            analyse = partial(pipeline.karyotype, options=self.options, models=models)
+        revise = partial(pipeline.revise, options=self.options, models=models)
+        return partial(attempt, setup=self, analyse=analyse, revise=revise)
 
 
 def _stand_in(metaphase: Metaphase, clock: Clock, analyse: Analyse) -> Karyotype:
@@ -80,6 +84,7 @@ def run(
     models: Models | None = None,
     jobs: int = 1,
     force: bool = False,
+    edits: Path | None = None,
     shard: Shard | None = None,
     bounds: Bounds = Bounds(),  # noqa: B008 (frozen)
     case_regex: str | None = None,
@@ -88,6 +93,8 @@ def run(
     progress: Callable[[SummaryRow], None] | None = None,
 ) -> list[SummaryRow]:
     """Karyotype images into `out`; a rerun does only what is missing, changed or failed.
+
+    What was corrected by hand in `out` (`karyofast.batch_edit`) stays so, unless its picture or script has changed.
 
     Parameters
     ----------
@@ -101,7 +108,9 @@ def run(
     jobs : int
         Processes that work side by side, 1 or more.
     force : bool
-        Do every image again, also where `out` holds results of other settings.
+        Do every image again, also where `out` holds results of other settings, or corrected ones.
+    edits : Path, optional
+        Folder of scripts of corrections, or of an earlier run, see `karyofast.run_scripts.with_scripts`.
     shard : Shard, optional
         Do only this lot of the images and write its own summary, ``summary-I-of-N.csv``. Several shards may fill `out`
         side by side; the same run without a shard then takes over what they did and writes what tells of all.
@@ -126,7 +135,8 @@ def run(
     ------
     OptionError
         `out` holds results of other settings and `force` is not given; `jobs` below 1, or `models` with several
-        jobs or with bounds; `case_regex` is no regular expression.
+        jobs or with bounds; `case_regex` is no regular expression; a script in `edits` that is none, or belongs to no
+        image. Nothing is written then.
     OutputError
         `out` cannot be written to, or not any more; the same call goes on from there.
     ModelError
@@ -138,9 +148,8 @@ def run(
         raise OptionError("`models` cannot be handed to other processes. Leave `models` out, or `jobs` and `bounds`.")
     pattern = None if case_regex is None else case_pattern(case_regex)
     now = describe(options, {} if analyse else models_of(options, models))
-    with _writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        content, tasks = _begin(inputs, out, now, force, shard)
+    with writing(out):
+        content, tasks = begin(inputs, out, now, force=force, edits=edits, shard=shard)
     setup = Setup(options, run_folder.fingerprint(now), analyse)
     rows: dict[Task, SummaryRow] = {}
 
@@ -169,17 +178,23 @@ def run(
             for task in pending:
                 new(task, do(task, lambda stage: None))
         ordered = [rows[task] for task in tasks]
-        with _writing(out):
+        with writing(out):
             if shard:
                 report.write_summary(out / f"summary-{shard}.csv", ordered)
             else:
-                _end(tasks, out, ordered, content, case_regex)
+                end(tasks, out, ordered, content, case_regex)
         events.write("end", images=len(pending), failed=sum(row.status == "failed" for row in ordered))
     return ordered
 
 
-def attempt(task: Task, told: Callable[[str], None], setup: Setup, analyse: Callable[..., Karyotype]) -> SummaryRow:
-    """Do one image: read, analyse, write. Every error becomes a row "failed" with its stage and reason.
+def attempt(
+    task: Task,
+    told: Callable[[str], None],
+    setup: Setup,
+    analyse: Callable[..., Karyotype],
+    revise: Callable[..., Karyotype],
+) -> SummaryRow:
+    """Do one image: read, analyse, correct, write. Every error becomes a row "failed" with its stage and reason.
 
     Raises
     ------
@@ -193,6 +208,8 @@ def attempt(task: Task, told: Callable[[str], None], setup: Setup, analyse: Call
         with _disk(task):
             run_folder.clear(task)
         karyotype = analyse(read_metaphase(task.path, setup.options.polarity), clock=clock)
+        for script in task.scripts:
+            karyotype = revise(karyotype, script, clock=clock)
         with _disk(task):
             return run_folder.write_result(task, karyotype, made_from, setup.options.arrange, clock)
     except OutputError:
@@ -223,10 +240,38 @@ def _disk(task: Task) -> Iterator[None]:
         raise
 
 
-def _begin(
-    inputs: Sequence[Path], out: Path, now: dict[str, Any], force: bool, shard: Shard | None
+def begin(
+    inputs: Sequence[Path],
+    out: Path,
+    now: dict[str, Any],
+    *,
+    force: bool = False,
+    edits: Path | None = None,
+    shard: Shard | None = None,
 ) -> tuple[dict[str, Any], list[Task]]:
-    """Compare with an earlier run in `out`, then write run.json; its content, and the images to be done."""
+    """Compare with an earlier run in `out` and read the scripts, then write run.json.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+    out : Path
+    now : dict
+        From `describe`.
+    force, edits, shard
+        See `run`.
+
+    Returns
+    -------
+    content : dict
+        That of run.json.
+    tasks : list of Task
+        The images to be done, with their scripts.
+
+    Raises
+    ------
+    OptionError
+        See `run`.
+    """
     try:
         earlier = run_folder.read_run(out)
     except OptionError:
@@ -237,8 +282,12 @@ def _begin(
         run_folder.check_same(out, earlier, now)
     folders = dict(earlier["folders"]) if earlier else {}
     tasks = run_folder.tasks(inputs, out, folders)
+    if edits is not None:
+        tasks = run_scripts.with_scripts(tasks, out, edits)
     folders.update({task.source: task.folder.name for task in tasks})
-    content = {**now, "inputs": [task.image for task in tasks], "folders": folders}
+    images = {"inputs": [task.image for task in tasks], "results": [task.folder.name for task in tasks]}
+    content = {**now, **images, "folders": folders}
+    out.mkdir(parents=True, exist_ok=True)
     if shard is None:
         for name in (RUN, SUMMARY, CASES, INSTANCES, PAGE):
             run_folder.sweep(out, name)
@@ -290,10 +339,10 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
     }
 
 
-def _end(
+def end(
     tasks: Sequence[Task], out: Path, rows: Sequence[SummaryRow], content: dict[str, Any], case_regex: str | None
 ) -> None:
-    """Write what tells of the run as a whole."""
+    """Write what tells of the run as a whole; `rows` run in parallel to `tasks`, `content` is that of run.json."""
     done = [task for task, row in zip(tasks, rows, strict=True) if row.status == "done"]
     report.write_summary(out / SUMMARY, rows)
     if case_regex is None:
@@ -302,9 +351,12 @@ def _end(
         write_cases(out / CASES, case_rows(rows))
     seconds = run_folder.write_instances(out / INSTANCES, done, {"description": f"karyofast {__version__} run"})
     report.html(rows, out, {task.image: task.folder.name for task in tasks}, _facts(content))
+    edited = [task.folder for task, row in zip(tasks, rows, strict=True) if row.edits]
+    edits = {folder.name: run_folder.read_part(folder)["made_from"]["edits"] for folder in edited}
     total = asdict(case_row("", rows))
     del total["case"]
-    run_folder.write_json(out / RUN, {**content, "case_regex": case_regex, "total": total, "seconds": seconds})
+    last = {"case_regex": case_regex, "total": total, "edits": edits, "seconds": seconds}
+    run_folder.write_json(out / RUN, {**content, **last})
 
 
 def _facts(content: dict[str, Any]) -> dict[str, str]:
@@ -321,7 +373,7 @@ def _facts(content: dict[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def _writing(out: Path) -> Iterator[None]:
+def writing(out: Path) -> Iterator[None]:
     """Say in words what keeps `out` from being written to."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -160,13 +160,16 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "") -> T:
     Raises
     ------
     OptionError
-        An unknown name, or a value that its field does not allow.
+        An unknown name, one that is missing, or a value that its field does not allow.
     """
     hints = get_type_hints(kind)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise OptionError(f"{where}{unknown[0]} is no setting. Allowed: {', '.join(sorted(hints))}.")
     checked = {name: _checked(hints[name], value, where + name) for name, value in values.items()}
+    for one in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if one.name not in checked and one.default is MISSING and one.default_factory is MISSING:
+            raise OptionError(f"{where}{one.name} must be given.")
     try:
         return kind(**checked)
     except OptionError as error:
@@ -192,6 +195,8 @@ def _checked(hint: Any, value: Any, name: str) -> Any:
 
 
 def _checked_tuple(hints: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
+    if len(hints) == 2 and hints[1] is Ellipsis and isinstance(value, list | tuple):
+        hints = hints[:1] * len(value)
     if not isinstance(value, list | tuple) or len(value) != len(hints):
         raise OptionError(f"{name} must be a list of {len(hints)} values. Got: {value!r}.")
     return tuple(_checked(hint, item, name) for hint, item in zip(hints, value, strict=True))

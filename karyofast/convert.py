@@ -22,7 +22,7 @@ from karyofast.errors import DataError, NotBuiltError, OptionError
 from karyofast.files import replacing, write_whole
 from karyofast.report import SUMMARY
 from karyofast.run_folder import RUN
-from karyofast.summary import SummaryRow, read_summary
+from karyofast.summary import WHOLE_NUMBERS, SummaryRow, read_summary
 from karyofast.types import CLASSES
 from karyofast.view import class_colour
 
@@ -253,7 +253,7 @@ def write_parquet(rows: list[SummaryRow], path: Path) -> int:
         import pyarrow.parquet
     except ImportError as error:
         raise NotBuiltError("Parquet needs pyarrow. Install it: pip install 'karyofast[parquet]'.") from error
-    kinds = {"count": "int64", "clusters": "int64", "low_confidence": "int64", "seconds": "float64"}
+    kinds = {**dict.fromkeys(WHOLE_NUMBERS, "int64"), "seconds": "float64", "quality": "float64"}
     schema = pyarrow.schema([(one.name, kinds.get(one.name, "string")) for one in fields(SummaryRow)])
     table = pyarrow.Table.from_pylist([vars(row) for row in rows], schema=schema)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,20 +32,46 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
+    with _temporary(path) as temporary:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content`, text as UTF-8, to `path` as `replacing` does; raises its `OSError`."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    write_together(path.parent, [(path.name, content)])
+
+
+def write_together(folder: Path, contents: Iterable[tuple[str, bytes | str]]) -> None:
+    """Write files of one folder, as (name, content): all are on the disk under temporary names before one is renamed.
+
+    A content is asked for when those before it are on the disk. They are renamed in their order, the last one last.
+    Raises the `OSError` of `replacing`; one that comes before the first renaming (a full disk) leaves every earlier
+    file as it was.
+    """
+    with ExitStack() as stack:
+        made = []
+        for name, content in contents:
+            temporary = stack.enter_context(_temporary(folder / name))
+            with temporary.open("wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            made.append((temporary, folder / name))
+        for temporary, path in made:
+            os.replace(temporary, path)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name for what will be `path`; what is left there at the end is removed."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -9,19 +9,35 @@ from functools import cache, partial
 
 import numpy as np
 
+from karyofast import __version__, edit
 from karyofast.arrange import UNPLACED, arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import examine
+from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.models.store import CLASSIFIERS, classifier_for, find
+from karyofast.quality import measure
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece, strangeness
 from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
 from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
-from karyofast.types import Arrangement, Candidate, Chromosome, Dropped, Karyotype, Metaphase, Polarity
+from karyofast.types import (
+    CLASSES,
+    Arrangement,
+    Candidate,
+    Chromosome,
+    Dropped,
+    Karyotype,
+    Label,
+    Metaphase,
+    Polarity,
+)
+
+FIRM = 1e6
+"""Nats that a class earns which a person said: no sum of prices of a cell outbids it."""
 
 NO_CHROMOSOME = 0.9
 """Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
@@ -124,19 +140,113 @@ def karyotype(
         pieces, debris = _without_debris(pieces, arrangement, typical)
         dropped += debris
         arrangement = _arranged(pieces, typical, options.arrange) if debris else arrangement
+    clock.begin("quality")
+    chromosomes = tuple(piece.chromosome for piece in pieces)
+    quality = measure(metaphase, chromosomes)
     clock.end()
-    flags = (*metaphase.flags, *(() if pieces else ("empty",)), *arrangement.flags)
     return Karyotype(
         metaphase,
         tuple(candidates),
-        tuple(piece.chromosome for piece in pieces),
+        chromosomes,
         tuple(piece.straightened for piece in pieces),
         tuple(piece.label for piece in pieces),
         arrangement,
-        flags,
+        _flags(metaphase, arrangement),
         dict(clock.seconds),
         tuple(dropped),
+        quality=quality,
     )
+
+
+def _flags(metaphase: Metaphase, arrangement: Arrangement) -> tuple[str, ...]:
+    return (*metaphase.flags, *(() if arrangement.assigned else ("empty",)), *arrangement.flags)
+
+
+def revise(
+    karyotype: Karyotype,
+    script: Script,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    models: Models | None = None,
+    clock: Clock | None = None,
+) -> Karyotype:
+    """Correct a karyotype by a script: new masks are straightened and classified, the whole cell is arranged again.
+
+    A class that the script says is kept whatever the crop, the size or the prices say. Nothing is dropped here for
+    its size or as debris.
+
+    Parameters
+    ----------
+    karyotype : Karyotype
+        As `karyotype` or an earlier `revise` gave it.
+    script : Script
+    options : Options
+        Those of the karyotype.
+    models : Models, optional
+        Loaded when not given and a mask is new.
+    clock : Clock, optional
+        The one of the karyotype, which goes on; else its `seconds` do.
+
+    Raises
+    ------
+    OptionError
+        An operation that cannot be done, or more chromosomes of one class than the arrangement has places for; names
+        the file, the operation and the reason.
+    """
+    if clock is None:
+        clock = Clock()
+        clock.seconds.update(karyotype.seconds)
+    clock.begin("edit")
+    parts, dropped = edit.apply(karyotype, script)
+    new = [part.chromosome for part in parts if part.reading is None]
+    crops = [straighten(karyotype.metaphase, one) for one in new]
+    if new and models is None:
+        models = load_models(options)
+    # the scale of the cell as the script found it: what it was read at
+    scale = CellScale.of(karyotype.straightened or crops)
+    runtime = models.classifier(karyotype.metaphase.polarity) if new and models else None
+    read = classify(crops, runtime, scale, options.classify.batch) if runtime else []
+    fresh = iter(zip(crops, read, strict=True))
+    readings = [part.reading or next(fresh) for part in parts]
+    labels = [part.label(label) for part, (_, label) in zip(parts, readings, strict=True)]
+    arrangement = _arranged_as_said(parts, labels, options, script)
+    chromosomes = tuple(part.chromosome for part in parts)
+    quality = measure(karyotype.metaphase, chromosomes)
+    clock.end()
+    masks = edit.fingerprint(karyotype.chromosomes)
+    edits = (*karyotype.edits, script.trail(masks, __version__))
+    done = sum(len(one["operations"]) for one in edits)
+    return replace(
+        karyotype,
+        chromosomes=chromosomes,
+        straightened=tuple(crop for crop, _ in readings),
+        labels=tuple(labels),
+        arrangement=arrangement,
+        flags=(*_flags(karyotype.metaphase, arrangement), f"edited by hand {done}"),
+        seconds=dict(clock.seconds),
+        dropped=tuple(dropped),
+        edits=edits,
+        quality=quality,
+    )
+
+
+def _arranged_as_said(
+    parts: Sequence[edit.Part], labels: Sequence[Label], options: Options, script: Script
+) -> Arrangement:
+    """The arrangement in which every class that a person said is kept."""
+    areas = [part.chromosome.area for part in parts]
+    sizes = surprise(areas, typical_area(areas, [label.probabilities for label in labels]))
+    said = [(row, part.said) for row, part in enumerate(parts) if part.said is not None]
+    for row, index in said:
+        sizes[row] = 0.0
+        sizes[row, index] = -FIRM
+    arrangement = arrange(labels, options.arrange, sizes)
+    lost = [index for row, index in said if arrangement.assigned[row] != index]
+    if lost:
+        raise OptionError(
+            f"{script.where}: more chromosomes are said to be {CLASSES[lost[0]]} than a cell has places for. "
+            f"Got: {sum(index == lost[0] for _, index in said)}."
+        )
+    return replace(arrangement, cost=arrangement.cost + FIRM * len(said))
 
 
 def _typical(pieces: Sequence[Piece]) -> float | None:

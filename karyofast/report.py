@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from karyofast import coco, view
 from karyofast.config import ArrangeOptions
+from karyofast.edit import fingerprint
 from karyofast.errors import ImageError
-from karyofast.files import write_whole
+from karyofast.files import write_together, write_whole
 from karyofast.summary import (
     Reached,
     SummaryRow,
@@ -37,15 +38,14 @@ from karyofast.types import CLASSES, Karyotype, Label, Region
 __all__ = [
     "SummaryRow",
     "annotations",
-    "draw",
     "failed_row",
+    "files",
     "html",
     "read_summary",
     "summary_csv",
     "summary_row",
     "to_dict",
     "write",
-    "write_drawn",
     "write_summary",
 ]
 
@@ -83,6 +83,10 @@ def to_dict(karyotype: Karyotype) -> dict[str, Any]:
         "count": karyotype.count,
         "unplaced": sum(index < 0 for index in arrangement.assigned),
         "flags": list(dict.fromkeys([*karyotype.flags, *arrangement.flags])),
+        "quality": {
+            name: _rounded(getattr(karyotype.quality, name))
+            for name in ("total", "spread", "free", "sharpness", "count")
+        },
         "polarity": karyotype.metaphase.polarity,
         "size": {"height": height, "width": width},
         "candidates": len(karyotype.candidates),
@@ -92,6 +96,8 @@ def to_dict(karyotype: Karyotype) -> dict[str, Any]:
         "dropped": [
             {"stage": one.stage, "reason": one.reason, "box": _box(one), "area": one.area} for one in karyotype.dropped
         ],
+        "masks": fingerprint(karyotype.chromosomes),
+        "edits": list(karyotype.edits),
     }
 
 
@@ -116,26 +122,22 @@ def write(
     OSError
         The folder cannot be written to.
     """
-    write_drawn(karyotype, folder, draw(karyotype, options))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_together(folder, files(karyotype, options).items())
 
 
-def draw(karyotype: Karyotype, options: ArrangeOptions) -> dict[str, bytes]:
-    """The pictures of a karyotype as files by their names: `karyogram.png`, `overlay.png`, `preview.jpg`."""
+def files(
+    karyotype: Karyotype,
+    options: ArrangeOptions = ArrangeOptions(),  # noqa: B008 (frozen)
+) -> dict[str, bytes | str]:
+    """What `write` writes, by the name of the file."""
     karyogram, overlay = view.karyogram(karyotype, options), view.overlay(karyotype)
     return {
         KARYOGRAM: _encoded(karyogram, ".png"),
         OVERLAY: _encoded(overlay, ".png"),
         PREVIEW: _encoded(_preview(overlay, karyogram), ".jpg", cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
+        KARYOTYPE: json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False),
     }
-
-
-def write_drawn(karyotype: Karyotype, folder: Path, drawn: Mapping[str, bytes]) -> None:
-    """Write what `draw` drew and, last, `karyotype.json`; raises OSError as `write` does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in drawn.items():
-        write_whole(folder / name, data)
-    text = json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / KARYOTYPE, text)
 
 
 def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict[str, Any]]:

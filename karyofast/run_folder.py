@@ -1,11 +1,12 @@
 """The folder of a run: what lies where in it, which images are done, what is merged at the end.
 
-``OUT/run.json`` is written first: settings, models, versions, inputs; at the end the times are added. An image's
-own folder holds ``karyotype.json``, ``karyogram.png``, ``overlay.png``, ``preview.jpg`` and, written last, its *part*
-``instances.json``: the row and the masks that it adds to ``summary.csv`` and ``instances.coco.json``, and what they
-were made from. The parts are the journal of a run: an image is done when its part is there and names the same source
-(path seen from OUT, size, time of change) and the same settings. So a killed run leaves nothing that a rerun takes for
-whole, and what it completes differs from an unbroken run in the measured times alone.
+``OUT/run.json`` is written first: settings, models, versions, inputs; at the end the times and the corrections by hand
+are added. An image's own folder holds ``karyotype.json``, ``karyogram.png``, ``overlay.png``, ``preview.jpg`` and,
+written last, its *part* ``instances.json``: the row and the masks that it adds to ``summary.csv`` and
+``instances.coco.json``, and what they were made from. The parts are the journal of a run: an image is done when its
+part is there and names the same source (path seen from OUT, size, time of change) and the same settings. So a killed
+run leaves nothing that a rerun takes for whole, and what it completes differs from an unbroken run in the measured
+times alone.
 
 Several processes or machines may fill one folder, each with its *shard* of the images; the run without a shard that
 follows takes over what they did and writes what tells of all.
@@ -23,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from karyofast import coco, report
 from karyofast.config import ArrangeOptions
+from karyofast.edit_script import Script
 from karyofast.errors import ImageError, OptionError
-from karyofast.files import replacing, write_whole
-from karyofast.report import CASES, KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, PREVIEW, SUMMARY, SummaryRow
+from karyofast.files import replacing, write_together, write_whole
+from karyofast.report import CASES, KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, PREVIEW, SUMMARY, SummaryRow, read_summary
 from karyofast.types import Karyotype
 
 if TYPE_CHECKING:
@@ -97,16 +99,22 @@ class Task:
         Its own folder in OUT.
     source : str
         Its path seen from OUT: stays the same when the run is called from elsewhere, or moved with its images.
+    called : str
+        Its name in `summary.csv` where that is not the path.
+    scripts : tuple of Script
+        Corrections by hand, to be applied in their order.
     """
 
     path: Path
     folder: Path
     source: str
+    called: str = ""
+    scripts: tuple[Script, ...] = ()
 
     @property
     def image(self) -> str:
         """Its name in `summary.csv`."""
-        return str(self.path)
+        return self.called or str(self.path)
 
 
 def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list[Task]:
@@ -138,6 +146,33 @@ def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list
             taken.add(name.casefold())
         made.append(Task(path, out / name, source))
     return made
+
+
+def written(out: Path, run: Mapping[str, Any]) -> list[tuple[Task, SummaryRow]]:
+    """The images of a run that came to its end, as its run.json and summary.csv have them.
+
+    The pictures are looked for where they lay, seen from `out`.
+
+    Raises
+    ------
+    OptionError
+        A run that did not come to its end, as one of a shard alone; or a summary.csv of another run.
+    DataError
+        A summary.csv that cannot be read.
+    """
+    sources = {name: source for source, name in run["folders"].items()}
+    names = run.get("results")
+    if "total" not in run or not isinstance(names, list) or not set(names) <= set(sources):
+        raise OptionError(
+            f"{out / RUN}: is not of a run that came to its end. Run the pictures again, without --shard."
+        )
+    rows = read_summary(out / SUMMARY)
+    if len(rows) != len(names):
+        raise OptionError(f"{out / SUMMARY}: has {len(rows)} rows, {RUN} {len(names)} images. Run the pictures again.")
+    return [
+        (Task(Path(os.path.normpath(out / sources[name])), out / name, sources[name], row.image), row)
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def _drawn(path: Path, out: Path) -> bool:
@@ -172,7 +207,7 @@ def read_run(out: Path) -> dict[str, Any] | None:
     path = out / RUN
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: cannot be read: {error}. Name another folder with -o, or pass --force.") from error
@@ -189,15 +224,19 @@ def _plain(name: Any) -> bool:
 
 def check_same(out: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise `OptionError` where `out` holds results that other settings, models or versions made."""
-    there, here = (_flat({key: run.get(key) for key in COMPARED}) for run in (earlier, now))
-    other = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
-    if other:
-        named = "; ".join(f"{key} was {there.get(key)!r}, is {here.get(key)!r}" for key in other[:NAMED])
-        more = f"; and {len(other) - NAMED} more" if len(other) > NAMED else ""
+    if other := differences(earlier, now):
         raise OptionError(
-            f"{out}: holds a run with other settings: {named}{more}. "
+            f"{out}: holds a run with other settings: {other}. "
             "Name another folder with -o, or pass --force to do all images again."
         )
+
+
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which settings, models or versions of a run.json differ, in words; "" where none does."""
+    there, here = (_flat({key: run.get(key) for key in COMPARED}) for run in (earlier, now))
+    other = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
+    named = "; ".join(f"{key} was {there.get(key)!r}, is {here.get(key)!r}" for key in other[:NAMED])
+    return named + (f"; and {len(other) - NAMED} more" if len(other) > NAMED else "")
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:
@@ -225,10 +264,15 @@ def source_of(task: Task, settings: str) -> dict[str, Any]:
 
 
 def finished(task: Task, settings: str) -> SummaryRow | None:
-    """The row of an image whose result is whole and made from the same picture and settings, else None."""
+    """The row of an image whose result is whole and made from the same picture and settings, else None.
+
+    One that was corrected by hand stays as it is, unless the task brings other scripts.
+    """
     try:
         part = read_part(task.folder)
-        if part["made_from"] != source_of(task, settings):
+        made_from = dict(part["made_from"])
+        edits = made_from.pop("edits", [])
+        if made_from != source_of(task, settings) or (task.scripts and edits != hashes(task.scripts)):
             return None
         row = SummaryRow(**part["row"])
         dict(part["seconds"])
@@ -236,6 +280,11 @@ def finished(task: Task, settings: str) -> SummaryRow | None:
         return None  # not there, or not whole: it is made again
     whole = all((task.folder / name).is_file() for name in DRAWN)
     return replace(row, image=task.image) if whole else None
+
+
+def hashes(scripts: Sequence[Script]) -> list[str]:
+    """What a part and run.json tell of the scripts that were applied."""
+    return [script.sha256 for script in scripts]
 
 
 def clear(task: Task) -> None:
@@ -258,22 +307,28 @@ def sweep(folder: Path, name: str) -> None:
 def write_result(
     task: Task, karyotype: Karyotype, made_from: Mapping[str, Any], options: ArrangeOptions, clock: Clock
 ) -> SummaryRow:
-    """Write the folder of an image, its part last; returns its row."""
+    """Write the folder of an image in one go, its part last; returns its row."""
     clock.begin("draw")
-    drawn = report.draw(karyotype, options)
+    files = report.files(karyotype, options)
     clock.begin("write")
-    report.write_drawn(karyotype, task.folder, drawn)
     row = report.summary_row(karyotype, task.image)
-    clock.end()
     height, width = karyotype.metaphase.shape
+    edits = [one["script"] for one in karyotype.edits]
     part = {
-        "made_from": dict(made_from),
+        "made_from": {**made_from, **({"edits": edits} if edits else {})},
         "row": asdict(row),
         "seconds": clock.seconds,
         "image": {"file_name": task.path.name, "folder": task.folder.name, "height": height, "width": width},
         "annotations": report.annotations(karyotype, 0, 0),
     }
-    write_whole(task.folder / PART, json.dumps(part))
+
+    def contents() -> Iterator[tuple[str, bytes | str]]:
+        yield from files.items()
+        clock.end()  # the part tells how long it took to write the others
+        yield PART, json.dumps(part)
+
+    task.folder.mkdir(parents=True, exist_ok=True)
+    write_together(task.folder, contents())
     return row
 
 

@@ -22,6 +22,9 @@ Reached = Literal["", "counted", "analysed", "karyotyped"]
 """How far an image came, each step taken after the one before it: chromosomes were found and *counted*; each of them
 was given a class, *analysed*; and none is doubted, so that the karyogram may stand: *karyotyped*."""
 
+WHOLE_NUMBERS = ("count", "clusters", "low_confidence", "edits")
+"""Columns of whole numbers."""
+
 
 @dataclass(frozen=True)
 class SummaryRow:
@@ -49,6 +52,10 @@ class SummaryRow:
         How far it came, see `Reached`.
     case : str
         The case that it belongs to, "" where none was asked for.
+    edits : int or None
+        Corrections by hand.
+    quality : float or None
+        0..1, how well the picture can be karyotyped (`karyofast.quality`).
     """
 
     image: str
@@ -62,6 +69,8 @@ class SummaryRow:
     stage: str = ""
     reached: Reached = ""
     case: str = ""
+    edits: int | None = None
+    quality: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ def summary_row(karyotype: Karyotype, image: str, seconds: float | None = None) 
         iscn=karyotype.iscn,
         clusters=clusters(karyotype),
         low_confidence=len(karyotype.arrangement.low_confidence),
+        edits=sum(len(one["operations"]) for one in karyotype.edits),
+        quality=round(karyotype.quality.total, 3),
         seconds=round(total, 3),
         reached=reached(karyotype),
     )
@@ -194,8 +205,8 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
     Examples
     --------
     >>> print(summary_csv([SummaryRow("a.tif", "failed", error="not an image", stage="read")]))
-    image,status,count,iscn,clusters,low_confidence,seconds,error,stage,reached,case
-    a.tif,failed,,,,,,not an image,read,,
+    image,status,count,iscn,clusters,low_confidence,seconds,error,stage,reached,case,edits,quality
+    a.tif,failed,,,,,,not an image,read,,,,
     <BLANKLINE>
     """
     return _csv(SummaryRow, rows)
@@ -242,14 +253,15 @@ def _row(cells: Mapping[str, str], where: str) -> SummaryRow:
     if not whole or cells["status"] not in get_args(Status) or cells["reached"] not in get_args(Reached):
         raise DataError(f"{where}: must have a status of {get_args(Status)} and all columns. Got: {dict(cells)}.")
     try:
-        numbers = {name: int(cells[name]) if cells[name] else None for name in ("count", "clusters", "low_confidence")}
-        seconds = float(cells["seconds"]) if cells["seconds"] else None
+        numbers = {name: int(cells[name]) if cells[name] else None for name in WHOLE_NUMBERS}
+        quality, seconds = (float(cells[name]) if cells[name] else None for name in ("quality", "seconds"))
     except ValueError as error:
         raise DataError(f"{where}: {error}.") from error
     return SummaryRow(
         image=cells["image"],
         status=cells["status"],  # type: ignore[arg-type]
         iscn=cells["iscn"],
+        quality=quality,
         seconds=seconds,
         error=cells["error"],
         stage=cells["stage"],

@@ -6,6 +6,7 @@ background near 0, chromosomes high, whatever the polarity of the picture it cam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -159,12 +160,12 @@ class Dropped(Region):
 
     Attributes
     ----------
-    stage : {"detect", "segment"}
+    stage : {"detect", "segment", "edit"}
     reason : str
         "nucleus", "round debris", "faint", "another cell", "separation finds no chromosome in it", ...
     """
 
-    stage: Literal["detect", "segment"] = "detect"
+    stage: Literal["detect", "segment", "edit"] = "detect"
     reason: str = ""
 
 
@@ -269,11 +270,39 @@ class Arrangement:
     cost: float = 0.0
 
 
+@dataclass(frozen=True)
+class Quality:
+    """How well a metaphase can be karyotyped, each term 0..1, higher is better (`karyofast.quality`).
+
+    Attributes
+    ----------
+    spread : float
+        How far apart its chromosomes lie.
+    free : float
+        How few of them cross or touch.
+    sharpness : float
+        How steep their rims are.
+    count : float
+        How near their number is to 46.
+    """
+
+    spread: float = 0.0
+    free: float = 0.0
+    sharpness: float = 0.0
+    count: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Geometric mean of the terms."""
+        return float((self.spread * self.free * self.sharpness * self.count) ** 0.25)
+
+
 @dataclass(frozen=True, eq=False)
 class Karyotype:
     """All that one metaphase gave; the tuples `chromosomes`, `straightened`, `labels` run in parallel.
 
-    `dropped` is what was left out on the way, with the reason.
+    `dropped` is what was left out on the way, with the reason; `edits` the scripts of corrections by hand that were
+    applied, in their order, as they stand in karyotype.json. `quality` ranks the pictures of a slide.
     """
 
     metaphase: Metaphase
@@ -285,6 +314,8 @@ class Karyotype:
     flags: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
+    edits: tuple[Mapping[str, Any], ...] = ()
+    quality: Quality = Quality()
 
     @property
     def count(self) -> int:

@@ -59,6 +59,17 @@ def test_two_processes_write_and_log_what_one_does(pictures, tmp_path, caplog, c
     assert tree(tmp_path / "two") == tree(tmp_path / "one")
 
 
+def test_corrections_by_hand_are_applied_in_processes_too(pictures, tmp_path):
+    edits = tmp_path / "edits"
+    edits.mkdir()
+    (edits / "a.json").write_text(json.dumps({"operations": [{"op": "drop", "chromosome": 1}]}))
+    one = run(pictures, tmp_path / "one", analyse=analyse, edits=edits)
+    two = run(pictures, tmp_path / "two", analyse=analyse, edits=edits, jobs=2)
+    assert [(row.count, row.edits) for row in two] == [(2, 1), (4, 0)]
+    assert [row.image for row in one] == [row.image for row in two]
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
+
+
 def threads(metaphase):
     """An empty karyotype whose seconds tell the threads of the libraries."""
     told = {"opencv": float(cv2.getNumThreads()), "numba": float(os.environ["NUMBA_NUM_THREADS"])}

@@ -15,6 +15,7 @@ from karyofast.errors import OptionError
 from karyofast.iscn import parse
 from karyofast.models.store import list_models
 from karyofast.summary import read_summary
+from karyofast.types import Quality
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,9 @@ def quick(monkeypatch):
     def found(metaphase, options=None, models=None, clock=None):
         given.append(options)
         crops, names = bars("45,X")
-        return karyotype(crops, [label(name) for name in names], metaphase.name, seconds={"detect": 0.5})
+        quality = Quality(*[0.9 if metaphase.name == "a" else 0.4] * 4)
+        labels = [label(name) for name in names]
+        return karyotype(crops, labels, metaphase.name, seconds={"detect": 0.5}, quality=quality)
 
     monkeypatch.setattr(pipeline, "load_models", lambda options, threads=0: None)
     monkeypatch.setattr(pipeline, "karyotype", found)
@@ -110,6 +113,8 @@ def test_run_names_bad_images_and_ends_with_3(folder, quick):
     result = call("run", folder, "-o", folder / "out")
     assert result.exit_code == 3
     assert "a.png  45,X  (45 chromosomes" in result.stdout
+    assert "quality 0.90)" in result.stdout
+    assert f"best spread {folder / 'a.png'} (0.90), worst {folder / 'b.png'} (0.40)" in result.stdout
     assert "2 of 3 images done" in result.stdout
     assert "broken.png" in result.stderr
     assert "broken.png" not in result.stdout
@@ -284,7 +289,7 @@ def test_exit_codes(arguments, code, folder, monkeypatch, quick, capsys):
     assert bool(said) == bool(code)
 
 
-@pytest.mark.parametrize("verb", ["run", "demo", "info"])
+@pytest.mark.parametrize("verb", ["run", "edit", "demo", "info"])
 def test_help_has_a_line_on_each_option_and_examples(verb):
     result = call(verb, "--help")
     assert result.exit_code == 0

@@ -132,3 +132,24 @@ def test_what_is_written_is_plain_toml(tmp_path):
     values = tomllib.loads((tmp_path / "options.toml").read_text(encoding="utf-8"))
     assert values["segment"]["method"] == "rrt"
     assert set(values) == {field.name for field in dataclasses.fields(Options)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """What a file must give: a name, and any number of points."""
+
+    name: str
+    points: tuple[tuple[float, float], ...] = ()
+
+
+def test_a_list_of_any_length_is_checked_value_by_value():
+    assert config.from_dict(Line, {"name": "a", "points": [[1, 2], [3, 4.5]]}) == Line("a", ((1.0, 2.0), (3.0, 4.5)))
+    with pytest.raises(OptionError, match="points must be a list of 2 values"):
+        config.from_dict(Line, {"name": "a", "points": [[1, 2], [3]]})
+    with pytest.raises(OptionError, match="points must be of type float"):
+        config.from_dict(Line, {"name": "a", "points": [[1, "2"]]})
+
+
+def test_a_value_without_a_default_must_be_given():
+    with pytest.raises(OptionError, match=r"^line: name must be given"):
+        config.from_dict(Line, {"points": []}, "line: ")

@@ -11,7 +11,7 @@ from karyotypes import bars, karyotype, label
 from karyofast import coco, report, summary
 from karyofast.errors import DataError
 from karyofast.report import SummaryRow
-from karyofast.types import CLASSES, Box, Dropped, Karyotype, Label, Metaphase
+from karyofast.types import CLASSES, Box, Dropped, Karyotype, Label, Metaphase, Quality
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,8 @@ def cell():
     made = karyotype([*crops, crops[0]], [*labels, Label(flat)], seconds={"detect": 0.25, "segment": 0.5})
     first = replace(made.chromosomes[0], flags=("overlap", "cluster"))
     second = replace(made.chromosomes[2], candidate=1)
-    return replace(made, chromosomes=(first, made.chromosomes[1], second, *made.chromosomes[3:]))
+    chromosomes = (first, made.chromosomes[1], second, *made.chromosomes[3:])
+    return replace(made, chromosomes=chromosomes, quality=Quality(0.5, 0.8, 0.9, 0.95))
 
 
 def nothing():
@@ -34,7 +35,9 @@ def nothing():
 
 
 def row_of(image, **fields):
-    return SummaryRow(image, "done", 46, "46,XX", 3, 0, 1.25) if not fields else SummaryRow(image, **fields)
+    return (
+        SummaryRow(image, "done", 46, "46,XX", 3, 0, 1.25, quality=0.8) if not fields else SummaryRow(image, **fields)
+    )
 
 
 def test_dictionary_says_what_was_found_and_is_marked_draft(cell):
@@ -43,6 +46,7 @@ def test_dictionary_says_what_was_found_and_is_marked_draft(cell):
     assert found["draft"] is True
     assert (found["count"], found["iscn"], found["unplaced"], found["polarity"]) == (47, "46,XX", 1, "dark")
     assert found["size"] == {"height": 620, "width": 760}
+    assert found["quality"] == {"total": 0.7647, "spread": 0.5, "free": 0.8, "sharpness": 0.9, "count": 0.95}
     assert found["seconds"] == {"detect": 0.25, "segment": 0.5}
     assert {"count 47", "unplaced 1", "low confidence 2"} <= set(found["flags"])
     assert len(found["flags"]) == len(set(found["flags"]))
@@ -146,10 +150,10 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         replace(report.summary_row(nothing(), "c.tif", seconds=2.0), case="C1"),
     ]
     assert report.summary_csv(rows).splitlines() == [
-        "image,status,count,iscn,clusters,low_confidence,seconds,error,stage,reached,case",
-        '"slides/a, b.tif",done,47,"46,XX",2,2,0.75,,,counted,',
-        'b.tif,failed,,,,,0.123,"no image: ""x""",read,,',
-        "c.tif,done,0,,0,0,2.0,,,,C1",
+        "image,status,count,iscn,clusters,low_confidence,seconds,error,stage,reached,case,edits,quality",
+        '"slides/a, b.tif",done,47,"46,XX",2,2,0.75,,,counted,,0,0.765',
+        'b.tif,failed,,,,,0.123,"no image: ""x""",read,,,,',
+        "c.tif,done,0,,0,0,2.0,,,,C1,0,0.0",
     ]
     report.write_summary(tmp_path / "summary.csv", rows)
     assert report.read_summary(tmp_path / "summary.csv") == rows
@@ -162,9 +166,9 @@ def test_summary_has_exactly_its_columns(tmp_path, cell):
         ("", "must have the columns"),
         ("image,status\n", "must have the columns"),
         ("{head}\na.tif,done\n", "row 2"),
-        ("{head}\na.tif,maybe,1,,,,,,,,\n", "row 2"),
-        ("{head}\na.tif,done,x,,,,,,,,\n", "row 2"),
-        ("{head}\na.tif,done,1,,,,,,,far,\n", "row 2"),
+        ("{head}\na.tif,maybe,1,,,,,,,,,,\n", "row 2"),
+        ("{head}\na.tif,done,x,,,,,,,,,,\n", "row 2"),
+        ("{head}\na.tif,done,1,,,,,,,far,,,\n", "row 2"),
     ],
 )
 def test_broken_summary_is_refused_with_its_row(tmp_path, text, reason):
@@ -202,6 +206,8 @@ def test_page_puts_first_what_needs_a_look(tmp_path, cell):
     assert "4 images, 1 failed, 2 with 46 chromosomes, 3 that need a look;" in text
     assert "broken.png: not an image" in text
     assert "sex X" in text
+    assert re.search(r"<button[^>]*>quality</button>", text)
+    assert '<td class="number">0.800</td>' in text
     assert "DRAFT" in text
 
 

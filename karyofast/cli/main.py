@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from karyofast import __version__
-from karyofast.cli import classify, convert, demo, detect, evaluate, export, info, run, segment, simulate, train
+from karyofast.cli import classify, convert, demo, detect, edit, evaluate, export, info, run, segment, simulate, train
 from karyofast.cli.output import STOPPED, USAGE
 from karyofast.errors import KaryofastError, OptionError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(convert.convert)
 app.command()(demo.demo)
+app.command()(edit.edit)
 app.command()(detect.detect)
 app.command()(segment.segment)
 app.command()(classify.classify)

@@ -67,13 +67,18 @@ def run(
         typer.Option(help="Finds an image's case in its path: the pattern's first group, or all that it matches."),
     ] = None,
     log: Annotated[Path | None, typer.Option(help="File to append events to, one JSON object a line.")] = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(help="Folder of correction scripts NAME.json, or of an earlier run whose corrections are kept."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Karyotype metaphase images: chromosomes found, separated, named and laid out.
 
     Writes OUT/NAME/karyogram.png, overlay.png and karyotype.json for each image, and OUT/summary.csv, report.html (what
-    needs a look first), instances.coco.json and run.json for all. Called again it does only what is missing or changed.
+    needs a look first), instances.coco.json and run.json for all. Called again it does only what is missing or changed;
+    what `karyofast edit` corrected stays corrected, except with --force.
 
     An image that cannot be used is named with its stage and reason and does not stop the others; the exit code is 3
     then. With several jobs, a timeout or a bound on memory, not even one that brings its process down does.
@@ -88,6 +93,7 @@ def run(
       karyofast run slides/ -o results --shard 1/2    and --shard 2/2 on another machine, then once without
       karyofast run slides/ -o results --model exported/g-band-int8
       karyofast run slides/ -o results --runtime torch --device cuda --precision fp16
+      karyofast run slides/ -o again --edits results
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import batch
     from karyofast.batch_workers import Bounds
@@ -129,6 +135,7 @@ def run(
                 bounds=Bounds(timeout, memory),
                 case_regex=case_regex,
                 log=log,
+                edits=edits,
                 progress=tell,
             )
         except KeyboardInterrupt:
@@ -159,8 +166,13 @@ def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool, wh
     for row in rows:
         if row.status == "done":
             doubts = f", {row.low_confidence} to look at" if row.low_confidence else ""
-            typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts})")
+            quality = "" if row.quality is None else f", quality {row.quality:.2f}"
+            typer.echo(f"{row.image}  {row.iscn or '-'}  ({row.count} chromosomes{doubts}{quality})")
     if not quiet:
         typer.echo(f"{len(rows) - len(failed)} of {len(rows)} images done, {usual} with {USUAL} chromosomes")
         typer.echo(", ".join(f"{number} {step}" for step, number in came.items()))
+        ranked = sorted((row.quality, row.image) for row in rows if row.quality is not None)
+        if len(ranked) > 1:
+            (least, worst), (most, best) = ranked[0], ranked[-1]
+            typer.echo(f"best spread {best} ({most:.2f}), worst {worst} ({least:.2f})")
         typer.echo(f"open {out / 'report.html'}" if whole else "call without --shard when all lots are done")
