@@ -22,7 +22,7 @@ AUTO = "auto"
 """Instead of a classifier's name: the one that was trained on the picture's kind of stain."""
 
 CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band-int8", "bright": "q-band-int8"}
-"""Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI. A CPU reads int8 fastest."""
+"""Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI. CPUs read int8 fastest."""
 
 MANIFEST = "model.toml"
 CARD = "README.md"
