@@ -20,11 +20,12 @@ from typing import Any
 
 from karyofast import __version__, pipeline, report, run_folder, run_scripts
 from karyofast.batch_workers import Bounds, Do, spread
+from karyofast.clock import Clock
 from karyofast.config import Options, to_dict
 from karyofast.errors import KaryofastError, OptionError, OutputError
 from karyofast.io import read_metaphase
 from karyofast.models.store import CLASSIFIERS, ModelInfo, classifier_for, find
-from karyofast.pipeline import Clock, Models
+from karyofast.pipeline import Models
 from karyofast.report import CASES, PAGE, SUMMARY, SummaryRow
 from karyofast.run_folder import INSTANCES, RUN, Shard, Task
 from karyofast.run_log import opened

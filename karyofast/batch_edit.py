@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from karyofast import batch, pipeline, report, run_folder, run_scripts
+from karyofast.clock import Clock
 from karyofast.config import Options, from_dict
 from karyofast.edit import fingerprint
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.io import read_metaphase
-from karyofast.pipeline import Clock, Models
+from karyofast.pipeline import Models
 from karyofast.report import SummaryRow
 from karyofast.run_folder import RUN, Task
 from karyofast.types import Karyotype

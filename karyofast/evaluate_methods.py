@@ -95,7 +95,9 @@ def karyotyper_of(options: Options, threads: int, masks: str) -> Karyotyper:
 def classifier_of(options: Options, threads: int) -> CellClassifier:
     """The model of ``options.classify``, loaded; "auto" is the one for Giemsa."""
     from karyofast.classify import classify
+    from karyofast.models.store import classifier_for
     from karyofast.runtimes.load import load_classifier
 
-    runtime = load_classifier(options.classify, threads)
+    chosen = replace(options.classify, model=classifier_for(options.classify.model, "dark"))
+    runtime = load_classifier(chosen, threads)
     return lambda cell: classify(cell, runtime, batch=options.classify.batch)

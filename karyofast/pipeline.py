@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -10,19 +9,21 @@ from functools import cache, partial
 import numpy as np
 
 from karyofast import __version__, edit
-from karyofast.arrange import UNPLACED, arrange, cost
+from karyofast.arrange import arrange, cost
 from karyofast.classify import CellScale, Runtime, classify
+from karyofast.clock import Clock
 from karyofast.config import ArrangeOptions, Options
 from karyofast.detect import examine
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.models.store import CLASSIFIERS, classifier_for, find
+from karyofast.pieces import Reader, arranged, typical_of, without_debris, without_scraps
 from karyofast.quality import measure
 from karyofast.second_look import look
-from karyofast.second_look_moves import Piece, strangeness
+from karyofast.second_look_moves import Piece
 from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_axis import Separator
-from karyofast.sizes import SCRAP, surprise, typical_area
+from karyofast.sizes import surprise, typical_area
 from karyofast.straighten import straighten
 from karyofast.types import (
     CLASSES,
@@ -38,12 +39,6 @@ from karyofast.types import (
 
 FIRM = 1e6
 """Nats that a class earns which a person said: no sum of prices of a cell outbids it."""
-
-NO_CHROMOSOME = 0.9
-"""Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
-
-SMALL = 0.7
-"""Relative area up to which such a piece is no chromosome left joined to another: two 21 have it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +76,13 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
     separator = None
     if options.segment.method == "axis":
         separator = OnnxSeparator(find(options.segment.model, "separator"), threads)
-    for polarity in CLASSIFIERS:
-        find(classifier_for(options.classify.model, polarity), "classifier")
-    classifier = cache(partial(load_classifier, options.classify, threads))
+    names = {polarity: classifier_for(options.classify.model, polarity) for polarity in CLASSIFIERS}
+    for name in names.values():
+        find(name, "classifier")
+    load = cache(lambda name: load_classifier(replace(options.classify, model=name), threads))
     # what cannot be loaded is to be told before the first picture, not with each
-    classifier("bright" if options.polarity == "bright" else "dark")
-    return Models(classifier, separator)
+    load(names["bright" if options.polarity == "bright" else "dark"])
+    return Models(lambda polarity: load(names[polarity]), separator)
 
 
 def karyotype(
@@ -128,18 +124,18 @@ def karyotype(
     else:
         if chromosomes is None:
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
-        pieces = _Reader(metaphase, options, models, clock)(chromosomes)
+        pieces = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)(chromosomes)
     clock.begin("arrange")
     dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
-    typical = _typical(pieces)
+    typical = typical_of(pieces)
     if not given:
-        pieces, scraps = _without_scraps(pieces, typical)
+        pieces, scraps = without_scraps(pieces, typical)
         dropped += scraps
-    arrangement = _arranged(pieces, typical, options.arrange)
+    arrangement = arranged(pieces, typical, options.arrange)
     if not given:
-        pieces, debris = _without_debris(pieces, arrangement, typical)
+        pieces, debris = without_debris(pieces, arrangement, typical)
         dropped += debris
-        arrangement = _arranged(pieces, typical, options.arrange) if debris else arrangement
+        arrangement = arranged(pieces, typical, options.arrange) if debris else arrangement
     clock.begin("quality")
     chromosomes = tuple(piece.chromosome for piece in pieces)
     quality = measure(metaphase, chromosomes)
@@ -249,41 +245,6 @@ def _arranged_as_said(
     return replace(arrangement, cost=arrangement.cost + FIRM * len(said))
 
 
-def _typical(pieces: Sequence[Piece]) -> float | None:
-    """Area of a chromosome of relative area 1, see `karyofast.sizes.typical_area`."""
-    return typical_area([one.chromosome.area for one in pieces], [one.label.probabilities for one in pieces])
-
-
-def _without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list[Piece], list[Dropped]]:
-    """The pieces that are large enough for a chromosome, and the others, for a reviewer to see."""
-    least = SCRAP * (typical or 0.0)
-    small = [one.chromosome for one in pieces if one.chromosome.area < least]
-    scraps = [Dropped(one.box, one.mask, "segment", "smaller than any chromosome") for one in small]
-    return [one for one in pieces if one.chromosome.area >= least], scraps
-
-
-def _without_debris(
-    pieces: Sequence[Piece], arrangement: Arrangement, typical: float | None
-) -> tuple[list[Piece], list[Dropped]]:
-    """The pieces without small ones that found no place and are read as no chromosome, and these.
-
-    Large ones may be several chromosomes that were not separated: they stay, unplaced, for a reviewer.
-    """
-    most = SMALL * (typical or 0.0)
-    debris = [
-        place == UNPLACED and one.label.nothing >= NO_CHROMOSOME and one.chromosome.area < most
-        for one, place in zip(pieces, arrangement.assigned, strict=True)
-    ]
-    left_out = [one.chromosome for one, is_debris in zip(pieces, debris, strict=True) if is_debris]
-    kept = [one for one, is_debris in zip(pieces, debris, strict=True) if not is_debris]
-    return kept, [Dropped(one.box, one.mask, "segment", "read as no chromosome") for one in left_out]
-
-
-def _arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOptions) -> Arrangement:
-    sizes = surprise([piece.chromosome.area for piece in pieces], typical)
-    return arrange([piece.label for piece in pieces], options, sizes)
-
-
 def _look_twice(
     metaphase: Metaphase, candidates: Sequence[Candidate], options: Options, models: Models, clock: Clock
 ) -> list[Piece]:
@@ -291,7 +252,7 @@ def _look_twice(
     if models.separator is None:
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
     offered = ways(metaphase, candidates, options.segment, models.separator)
-    reader = _Reader(metaphase, options, models, clock)
+    reader = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
     clock.begin("second_look")
@@ -302,81 +263,3 @@ def _look_twice(
 def _cost(pieces: Sequence[Piece], options: ArrangeOptions) -> float:
     sizes = np.array([piece.sizes for piece in pieces]) if pieces else None
     return cost([piece.label for piece in pieces], options, sizes)
-
-
-class _Reader:
-    """Straightens and classifies chromosomes of one cell; the first ones asked for set the cell's scale."""
-
-    def __init__(self, metaphase: Metaphase, options: Options, models: Models, clock: Clock) -> None:
-        self._metaphase, self._options, self._clock = metaphase, options, clock
-        self._runtime = models.classifier(metaphase.polarity)
-        self._scale: CellScale | None = None
-        self._typical: float | None = None
-        self._known: dict[int, Piece] = {}
-        self._once: set[int] = set()
-
-    def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
-        new = [one for one in chromosomes if id(one) not in self._known]
-        self._clock.begin("straighten")
-        straightened = [straighten(self._metaphase, one) for one in new]
-        self._clock.begin("classify")
-        # what the second look tries beside the separator's own ways is read once only: most of it is not taken
-        first = self._scale is None
-        self._scale = self._scale or CellScale.of(straightened)
-        batch = self._options.classify.batch
-        labels = classify(straightened, self._runtime, self._scale, batch, both_ends=first)
-        if not first:
-            self._clock.begin("second_look")
-        if first:
-            self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
-        sizes = surprise([one.area for one in new], self._typical)
-        for one, crop, label, size in zip(new, straightened, labels, sizes, strict=True):
-            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop), size)
-        if not first:
-            self._once.update(id(one) for one in new)
-        return [self._known[id(one)] for one in chromosomes]
-
-    def settled(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """The pieces, those that were read once now read from both ends."""
-        self._clock.begin("classify")
-        once = [piece for piece in pieces if id(piece.chromosome) in self._once]
-        crops = [piece.straightened for piece in once]
-        labels = classify(crops, self._runtime, self._scale, self._options.classify.batch)
-        better = {id(piece): replace(piece, label=label) for piece, label in zip(once, labels, strict=True)}
-        return [better.get(id(piece), piece) for piece in pieces]
-
-
-class Clock:
-    """Which stage is at work, and the seconds of those before it.
-
-    Parameters
-    ----------
-    told : callable, optional
-        Called with the name of each stage as it begins.
-
-    Attributes
-    ----------
-    stage : str
-        The one at work, "" before the first and after `end`.
-    seconds : dict
-        Seconds of each stage so far, without the one at work.
-    """
-
-    def __init__(self, told: Callable[[str], None] | None = None) -> None:
-        self.stage = ""
-        self.seconds: dict[str, float] = {}
-        self._told = told
-        self._since = time.perf_counter()
-
-    def begin(self, stage: str) -> None:
-        """End the stage at work and begin another."""
-        now = time.perf_counter()
-        if self.stage:
-            self.seconds[self.stage] = round(self.seconds.get(self.stage, 0.0) + now - self._since, 4)
-        self.stage, self._since = stage, now
-        if stage and self._told:
-            self._told(stage)
-
-    def end(self) -> None:
-        """End the stage at work."""
-        self.begin("")

@@ -31,7 +31,7 @@ from karyofast.report import CASES, KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, PREVIEW
 from karyofast.types import Karyotype
 
 if TYPE_CHECKING:
-    from karyofast.pipeline import Clock
+    from karyofast.clock import Clock
 
 RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from karyofast import batch, batch_edit, coco, pipeline
+from karyofast import batch, batch_edit, clock, coco, pipeline
 from karyofast.cli import main as cli
 from karyofast.config import Options, SimulateOptions
 from karyofast.edit import SAID
@@ -63,7 +63,7 @@ def quick(monkeypatch, once, models):
     """No second reading of a picture, no second loading of the models, and a clock that stands still."""
     monkeypatch.setattr(pipeline, "karyotype", once)
     monkeypatch.setattr(pipeline, "load_models", lambda options, threads=0: models)
-    monkeypatch.setattr(pipeline.time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def first(pictures, once, models, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "karyotype", once)
         patch.setattr(pipeline, "load_models", lambda options, threads=0: models)
-        patch.setattr(pipeline.time, "perf_counter", lambda: 0.0)
+        patch.setattr(clock.time, "perf_counter", lambda: 0.0)
         batch.run(pictures, out)
     return out
 

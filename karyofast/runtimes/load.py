@@ -10,9 +10,8 @@ import numpy as np
 from karyofast.classify import Runtime
 from karyofast.config import ClassifyOptions
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.models.store import ModelInfo, classifier_for, find
+from karyofast.models.store import ModelInfo, find
 from karyofast.runtimes.onnx import OnnxClassifier
-from karyofast.types import Polarity
 
 PRECISIONS = {
     ("onnxruntime", "cpu"): ("fp32", "int8"),
@@ -27,7 +26,7 @@ PRECISIONS = {
 _INSTALL = {"torch": "pip install 'karyofast[train]'", "onnx": "pip install 'karyofast[export]'"}
 
 
-def load_classifier(options: ClassifyOptions, threads: int = 0, polarity: Polarity = "dark") -> Runtime:
+def load_classifier(options: ClassifyOptions, threads: int = 0) -> Runtime:
     """Load the classifier that `options` name, by the runtime, on the device and in the precision that they name.
 
     Parameters
@@ -37,8 +36,6 @@ def load_classifier(options: ClassifyOptions, threads: int = 0, polarity: Polari
         "cpu" where the runtime can, and ``precision`` "auto" what the model was exported as.
     threads : int
         CPU threads, 0: one a core.
-    polarity : {"dark", "bright"}
-        Of the pictures, for the model "auto".
 
     Returns
     -------
@@ -54,15 +51,14 @@ def load_classifier(options: ClassifyOptions, threads: int = 0, polarity: Polari
     OptionError
         A device or precision that the runtime does not have.
     """
-    model = classifier_for(options.model, polarity)
-    info = find(model, "classifier")
+    info = find(options.model, "classifier")
     stored = str(info.values.get("precision", "fp32"))
     engine = "engine" in info.values
     runtime = options.runtime if options.runtime != "auto" else "tensorrt" if engine else "onnxruntime"
-    _check_kind(model, runtime, engine)
+    _check_kind(options.model, runtime, engine)
     device = options.device if options.device != "auto" else _device(runtime)
     precision = options.precision if options.precision != "auto" else stored
-    _check(model, runtime, device, precision, stored, engine)
+    _check(options.model, runtime, device, precision, stored, engine)
     loaded = _loaded(info, runtime, device, precision, threads, options.batch)
     if device == "cuda":
         warm_up(loaded, options.batch)

@@ -1,0 +1,109 @@
+"""The pieces of a cell on their way through the pipeline: read, weeded and arranged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from karyofast.arrange import UNPLACED, arrange
+from karyofast.classify import CellScale, Runtime, classify
+from karyofast.clock import Clock
+from karyofast.config import ArrangeOptions
+from karyofast.second_look_moves import Piece, strangeness
+from karyofast.sizes import SCRAP, surprise, typical_area
+from karyofast.straighten import straighten
+from karyofast.types import Arrangement, Chromosome, Dropped, Metaphase
+
+NO_CHROMOSOME = 0.9
+"""Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
+
+SMALL = 0.7
+"""Relative area up to which such a piece is no chromosome left joined to another: two 21 have it."""
+
+
+def typical_of(pieces: Sequence[Piece]) -> float | None:
+    """Area of a chromosome of relative area 1, see `karyofast.sizes.typical_area`."""
+    return typical_area([one.chromosome.area for one in pieces], [one.label.probabilities for one in pieces])
+
+
+def without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list[Piece], list[Dropped]]:
+    """The pieces that are large enough for a chromosome, and the others, for a reviewer to see."""
+    least = SCRAP * (typical or 0.0)
+    small = [one.chromosome for one in pieces if one.chromosome.area < least]
+    scraps = [Dropped(one.box, one.mask, "segment", "smaller than any chromosome") for one in small]
+    return [one for one in pieces if one.chromosome.area >= least], scraps
+
+
+def without_debris(
+    pieces: Sequence[Piece], arrangement: Arrangement, typical: float | None
+) -> tuple[list[Piece], list[Dropped]]:
+    """The pieces without small ones that found no place and are read as no chromosome, and these.
+
+    Large ones may be several chromosomes that were not separated: they stay, unplaced, for a reviewer.
+    """
+    most = SMALL * (typical or 0.0)
+    debris = [
+        place == UNPLACED and one.label.nothing >= NO_CHROMOSOME and one.chromosome.area < most
+        for one, place in zip(pieces, arrangement.assigned, strict=True)
+    ]
+    left_out = [one.chromosome for one, is_debris in zip(pieces, debris, strict=True) if is_debris]
+    kept = [one for one, is_debris in zip(pieces, debris, strict=True) if not is_debris]
+    return kept, [Dropped(one.box, one.mask, "segment", "read as no chromosome") for one in left_out]
+
+
+def arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOptions) -> Arrangement:
+    """The labels of the cell, chosen together by bands and by size."""
+    sizes = surprise([piece.chromosome.area for piece in pieces], typical)
+    return arrange([piece.label for piece in pieces], options, sizes)
+
+
+class Reader:
+    """Straightens and classifies chromosomes of one cell; the first ones asked for set the cell's scale.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    runtime : Runtime
+        A loaded classifier.
+    batch : int
+        Crops handed to it at once.
+    clock : Clock
+        Is told of the stages "straighten" and "classify", and of "second_look" after all but the first call.
+    """
+
+    def __init__(self, metaphase: Metaphase, runtime: Runtime, batch: int, clock: Clock) -> None:
+        self._metaphase, self._runtime, self._batch, self._clock = metaphase, runtime, batch, clock
+        self._scale: CellScale | None = None
+        self._typical: float | None = None
+        self._known: dict[int, Piece] = {}
+        self._once: set[int] = set()
+
+    def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
+        """The pieces of `chromosomes`, in their order; those that were read before are not read again."""
+        new = [one for one in chromosomes if id(one) not in self._known]
+        self._clock.begin("straighten")
+        straightened = [straighten(self._metaphase, one) for one in new]
+        self._clock.begin("classify")
+        # what the second look tries beside the separator's own ways is read once only: most of it is not taken
+        first = self._scale is None
+        self._scale = self._scale or CellScale.of(straightened)
+        labels = classify(straightened, self._runtime, self._scale, self._batch, both_ends=first)
+        if not first:
+            self._clock.begin("second_look")
+        if first:
+            self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
+        sizes = surprise([one.area for one in new], self._typical)
+        for one, crop, label, size in zip(new, straightened, labels, sizes, strict=True):
+            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop), size)
+        if not first:
+            self._once.update(id(one) for one in new)
+        return [self._known[id(one)] for one in chromosomes]
+
+    def settled(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces, those that were read once now read from both ends."""
+        self._clock.begin("classify")
+        once = [piece for piece in pieces if id(piece.chromosome) in self._once]
+        crops = [piece.straightened for piece in once]
+        labels = classify(crops, self._runtime, self._scale, self._batch)
+        better = {id(piece): replace(piece, label=label) for piece, label in zip(once, labels, strict=True)}
+        return [better.get(id(piece), piece) for piece in pieces]

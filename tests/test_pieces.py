@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from karyofast.pieces import SMALL, without_debris, without_scraps
+from karyofast.second_look_moves import Piece
+from karyofast.types import Arrangement, Box, Chromosome, Label, Straightened
+
+TYPICAL = 1000.0
+
+
+def piece(area, nothing=0.0):
+    """A piece of an area, px, read as class 1 or, so far as `nothing`, as no chromosome."""
+    rows = np.zeros((1, 2), np.float32)
+    straightened = Straightened(np.ones((1, 1), np.uint8), rows, np.ones(1, np.float32), np.ones(1, np.float32))
+    probabilities = (1.0 - nothing) * np.eye(24, dtype=np.float32)[0]
+    return Piece(Chromosome(Box(0, 0, 1, area), np.ones((1, area), bool)), straightened, Label(probabilities))
+
+
+def test_what_is_smaller_than_any_chromosome_is_left_out_where_the_scale_is_known():
+    pieces = [piece(100), piece(300)]
+    kept, scraps = without_scraps(pieces, TYPICAL)
+    assert kept == pieces[1:]
+    assert [(one.area, one.reason) for one in scraps] == [(100, "smaller than any chromosome")]
+    assert without_scraps(pieces, None) == (pieces, [])
+
+
+@pytest.mark.parametrize(
+    ("area", "nothing", "place", "left_out"),
+    [
+        (500, 0.95, -1, True),
+        (500, 0.95, 3, False),  # it found a place
+        (500, 0.5, -1, False),  # it may be a chromosome
+        (int(SMALL * TYPICAL) + 1, 0.95, -1, False),  # it may be two that were not separated
+    ],
+)
+def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(area, nothing, place, left_out):
+    pieces = [piece(800), piece(area, nothing)]
+    kept, debris = without_debris(pieces, Arrangement(assigned=(0, place)), TYPICAL)
+    assert kept == (pieces[:1] if left_out else pieces)
+    assert [one.reason for one in debris] == ["read as no chromosome"] * left_out
+    assert without_debris(pieces, Arrangement(assigned=(0, place)), None) == (pieces, [])
