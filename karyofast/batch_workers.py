@@ -13,8 +13,8 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -78,7 +78,8 @@ class _Worker:
         level = logging.getLogger().getEffectiveLevel()
         given = (theirs, setup, threads, memory, level)
         self.process: SpawnProcess = context.Process(target=_work, args=given, daemon=True)
-        self.process.start()
+        with _interrupts_held():
+            self.process.start()
         theirs.close()
         self.task: Task | None = None
         self.stage = ""
@@ -227,6 +228,19 @@ def _fetch(path: Path) -> None:
             os.posix_fadvise(number, 0, 0, os.POSIX_FADV_WILLNEED)
         finally:
             os.close(number)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold SIGINT back, also in a process that is started meanwhile: it would die of Ctrl-C before it can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection, setup: Loadable, threads: int, memory: int | None, level: int) -> None:

@@ -17,6 +17,9 @@ from karyofast.types import Arrangement, Chromosome, Dropped, Metaphase
 NO_CHROMOSOME = 0.9
 """Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
 
+RATHER_NONE = 0.5
+"""The same for one that the rim of the picture cuts: a nucleus, or a chromosome of a neighbour cell."""
+
 SMALL = 0.7
 """Relative area up to which such a piece is no chromosome left joined to another: two 21 have it."""
 
@@ -35,20 +38,29 @@ def without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list
 
 
 def without_debris(
-    pieces: Sequence[Piece], arrangement: Arrangement, typical: float | None
+    pieces: Sequence[Piece], arrangement: Arrangement, typical: float | None, shape: tuple[int, int]
 ) -> tuple[list[Piece], list[Dropped]]:
-    """The pieces without small ones that found no place and are read as no chromosome, and these.
+    """The pieces without those that found no place and are surely no chromosome, and these.
 
-    Large ones may be several chromosomes that were not separated: they stay, unplaced, for a reviewer.
+    They are small and read as no chromosome, or cut by the rim of the picture of `shape` and rather no chromosome than
+    one. Large ones within it may be several chromosomes that were not separated: they stay, unplaced, for a reviewer.
     """
     most = SMALL * (typical or 0.0)
-    debris = [
-        place == UNPLACED and one.label.nothing >= NO_CHROMOSOME and one.chromosome.area < most
-        for one, place in zip(pieces, arrangement.assigned, strict=True)
-    ]
-    left_out = [one.chromosome for one, is_debris in zip(pieces, debris, strict=True) if is_debris]
-    kept = [one for one, is_debris in zip(pieces, debris, strict=True) if not is_debris]
-    return kept, [Dropped(one.box, one.mask, "segment", "read as no chromosome") for one in left_out]
+    kept, left_out = [], []
+    for one, place in zip(pieces, arrangement.assigned, strict=True):
+        small = one.label.nothing >= NO_CHROMOSOME and one.chromosome.area < most
+        at_rim = one.label.nothing >= RATHER_NONE and _at_rim(one.chromosome, shape)
+        if place == UNPLACED and (small or at_rim):
+            reason = "read as no chromosome" if small else "cut by the picture's rim, read as no chromosome"
+            left_out.append(Dropped(one.chromosome.box, one.chromosome.mask, "segment", reason))
+        else:
+            kept.append(one)
+    return kept, left_out
+
+
+def _at_rim(one: Chromosome, shape: tuple[int, int]) -> bool:
+    box = one.box
+    return box.top <= 0 or box.left <= 0 or box.top + box.height >= shape[0] or box.left + box.width >= shape[1]
 
 
 def arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOptions) -> Arrangement:

@@ -133,7 +133,7 @@ def karyotype(
         dropped += scraps
     arrangement = arranged(pieces, typical, options.arrange)
     if not given:
-        pieces, debris = without_debris(pieces, arrangement, typical)
+        pieces, debris = without_debris(pieces, arrangement, typical, metaphase.shape)
         dropped += debris
         arrangement = arranged(pieces, typical, options.arrange) if debris else arrangement
     clock.begin("quality")

@@ -38,6 +38,14 @@ NEAR = 0.8
 STRAIGHT = 0.6
 """Least cosine between the directions of two ends that are joined across a gap."""
 
+LAP = 1.6
+"""Widths by which two ends that are joined may lie past one another: where another crosses between two pieces, each of
+them owns the crossing."""
+
+IN_LINE = 0.85
+"""Least cosine between the way from one end to the other and the axis where they lie past one another: two that lie
+side by side are not in line."""
+
 BRIDGED = 0.85
 """Share of the line between two ends that must lie in the candidate."""
 
@@ -92,7 +100,8 @@ def strangeness(chromosome: Chromosome, straightened: Straightened) -> float:
 def joins(way: Way, candidate: Candidate) -> list[list[Chromosome]]:
     """The ways in which two pieces of a way are joined to one chromosome.
 
-    Two pieces are joined where an end of the one faces an end of the other, with nothing but the candidate between.
+    Two pieces are joined where an end of the one faces an end of the other, with nothing but the candidate between, or
+    where both ends own the crossing between them.
     """
     found = []
     for first, second in combinations(range(len(way)), 2):
@@ -116,7 +125,9 @@ def _bridge(one: Straightened, other: Straightened, candidate: Candidate) -> NDA
             along = float(-out @ back)
             if distance > NEAR * width:
                 ahead = float(out @ gap) / distance
-                fits = distance <= FAR * width and along >= STRAIGHT and ahead >= STRAIGHT
+                apart = distance <= FAR * width and ahead >= STRAIGHT
+                lapped = distance <= LAP * width and ahead <= -IN_LINE
+                fits = along >= STRAIGHT and (apart or lapped)
             else:
                 fits = along > -0.7
             if fits and (best is None or distance < best[0]) and _covered(start, end, candidate):

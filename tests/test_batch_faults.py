@@ -221,12 +221,14 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(pictures, tmp_path, fau
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])},
         start_new_session=True,
+        # a shell starts what runs in the background with SIGINT ignored, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / "out" / "a" / "instances.json").exists():
         assert started.poll() is None
         time.sleep(0.05)
     os.killpg(started.pid, signal.SIGINT)  # as a terminal does: every process of the group
-    said = started.communicate()[1]  # comes back when no process holds stderr any more
+    said = started.communicate(timeout=60)[1]  # comes back when no process holds stderr any more
     assert started.returncode == 130
     assert "images; the same command goes on from there" in said
     assert "Traceback" not in said

@@ -6,14 +6,15 @@ from karyofast.second_look_moves import Piece
 from karyofast.types import Arrangement, Box, Chromosome, Label, Straightened
 
 TYPICAL = 1000.0
+SHAPE = (20, 5000)
 
 
-def piece(area, nothing=0.0):
+def piece(area, nothing=0.0, top=5):
     """A piece of an area, px, read as class 1 or, so far as `nothing`, as no chromosome."""
     rows = np.zeros((1, 2), np.float32)
     straightened = Straightened(np.ones((1, 1), np.uint8), rows, np.ones(1, np.float32), np.ones(1, np.float32))
     probabilities = (1.0 - nothing) * np.eye(24, dtype=np.float32)[0]
-    return Piece(Chromosome(Box(0, 0, 1, area), np.ones((1, area), bool)), straightened, Label(probabilities))
+    return Piece(Chromosome(Box(top, 5, 1, area), np.ones((1, area), bool)), straightened, Label(probabilities))
 
 
 def test_what_is_smaller_than_any_chromosome_is_left_out_where_the_scale_is_known():
@@ -35,7 +36,16 @@ def test_what_is_smaller_than_any_chromosome_is_left_out_where_the_scale_is_know
 )
 def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(area, nothing, place, left_out):
     pieces = [piece(800), piece(area, nothing)]
-    kept, debris = without_debris(pieces, Arrangement(assigned=(0, place)), TYPICAL)
+    kept, debris = without_debris(pieces, Arrangement(assigned=(0, place)), TYPICAL, SHAPE)
     assert kept == (pieces[:1] if left_out else pieces)
     assert [one.reason for one in debris] == ["read as no chromosome"] * left_out
-    assert without_debris(pieces, Arrangement(assigned=(0, place)), None) == (pieces, [])
+    assert without_debris(pieces, Arrangement(assigned=(0, place)), None, SHAPE) == (pieces, [])
+
+
+@pytest.mark.parametrize(
+    ("nothing", "top", "left_out"), [(0.6, 0, True), (0.6, 19, True), (0.4, 0, False), (0.6, 5, False)]
+)
+def test_what_the_rim_cuts_and_is_rather_no_chromosome_is_left_out_whatever_its_size(nothing, top, left_out):
+    pieces = [piece(800), piece(3000, nothing, top)]
+    kept, debris = without_debris(pieces, Arrangement(assigned=(0, -1)), TYPICAL, SHAPE)
+    assert (len(kept), [one.reason[:7] for one in debris]) == (2 - left_out, ["cut by "] * left_out)

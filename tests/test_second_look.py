@@ -94,6 +94,16 @@ def test_two_arms_that_face_each_other_across_a_chromosome_may_be_joined():
     assert "joined" in bars[0][-1].flags
 
 
+def test_two_pieces_that_both_own_a_crossing_may_be_joined_and_two_side_by_side_may_not():
+    left, right = line((60, 20), (60, 82)), line((60, 78), (60, 140))
+    across = line((20, 80), (100, 80))
+    ways = joins((piece(left), piece(right), piece(across)), candidate(left, right, across))
+    masks = [way[-1].full_mask((120, 160)) for way in ways]
+    assert any(np.array_equal(mask, left | right) for mask in masks)
+    beside = line((74, 78), (74, 140))
+    assert joins((piece(left), piece(beside)), candidate(left, beside)) == []
+
+
 def test_a_bend_that_was_cut_may_be_joined_and_what_lies_apart_may_not():
     up, along, away = line((20, 40), (70, 40)), line((76, 46), (76, 100)), line((20, 130), (100, 130))
     ways = joins((piece(up), piece(along), piece(away)), candidate(up, along, away, line((70, 40), (76, 46))))
