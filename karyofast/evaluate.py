@@ -36,6 +36,7 @@ from karyofast.evaluate_match import Counts, iou_matrix, match
 from karyofast.evaluate_methods import (
     DETECTIONS,
     INSTANCES,
+    SEPARATIONS,
     Detector,
     Karyotyper,
     detector_of,
@@ -49,6 +50,7 @@ from karyofast.types import Chromosome, Metaphase
 __all__ = [
     "DETECTIONS",
     "INSTANCES",
+    "SEPARATIONS",
     "AneuploidyScore",
     "ClassScore",
     "Counts",
@@ -146,7 +148,7 @@ def evaluate_instances(
     data, slides, read, progress
         As in `evaluate_detection`.
     method : str, Options or callable
-        A name of `INSTANCES`, options (detection and separation are used), or any ``Metaphase -> regions``;
+        A name of `SEPARATIONS`, options (detection and separation are used), or any ``Metaphase -> regions``;
         regions with a ``score`` are ranked by it for average precision.
     threads : int
         CPU threads of a learned separator, 0: one a core.

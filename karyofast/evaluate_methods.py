@@ -47,6 +47,13 @@ INSTANCES: Mapping[str, Options] = MappingProxyType(
 Otsu's components cut by a watershed)."""
 
 
+SECOND_LOOK = "second-look"
+"""The whole pipeline, of which the chromosomes are taken: axis, and what the second look makes of it."""
+
+SEPARATIONS = (SECOND_LOOK, *INSTANCES)
+"""Names that `separator_of` knows."""
+
+
 def detector_of(method: str | DetectOptions | Detector) -> Detector:
     """Resolve a name of `DETECTIONS` or options; raises `OptionError` for an unknown name."""
     if isinstance(method, str):
@@ -62,10 +69,13 @@ def detector_of(method: str | DetectOptions | Detector) -> Detector:
 
 
 def separator_of(method: str | Options | Detector, threads: int) -> Detector:
-    """Resolve a name of `INSTANCES` or options, a learned separator loaded; raises `OptionError`, `ModelError`."""
+    """Resolve a name of `SEPARATIONS` or options, with its models loaded; raises `OptionError`, `ModelError`."""
     if isinstance(method, str):
-        if method not in INSTANCES:
-            raise OptionError(f"`method` must be one of {', '.join(INSTANCES)}. Got: {method!r}.")
+        if method not in SEPARATIONS:
+            raise OptionError(f"`method` must be one of {', '.join(SEPARATIONS)}. Got: {method!r}.")
+        if method == SECOND_LOOK:
+            whole = karyotyper_of(Options(), threads, "found")
+            return lambda metaphase: whole(metaphase, None).chromosomes
         method = INSTANCES[method]
     if not isinstance(method, Options):
         return method

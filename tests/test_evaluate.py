@@ -328,3 +328,10 @@ def test_the_package_s_own_methods_are_found_by_name(real):
     score = evaluate_pipeline(pictures, "true", threads=1)
     assert score.separated == 1.0
     assert score.placed > 0.8
+
+
+def test_the_second_look_separates_a_real_picture_at_least_as_well_as_the_separator_alone(real):
+    one = [picture for picture in real["gband"] if "1050224" in picture.path.name]
+    alone, looked = (evaluate_instances(one, method, threads=1).pooled for method in ("axis", "second-look"))
+    assert looked.recall >= alone.recall > 0.9
+    assert looked.precision > alone.precision

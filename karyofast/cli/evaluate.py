@@ -123,7 +123,7 @@ def instances(
 ) -> None:
     """Precision, recall, F1, AP50 and AP75 of separated chromosomes, also of those that touch or cross.
 
-    Methods: axis, rrt, er, otsu, adaptive, mser, watershed.
+    Methods: second-look (axis and what the second look makes of it), axis, rrt, er, otsu, adaptive, mser, watershed.
 
     \b
     Examples:
@@ -138,7 +138,7 @@ def instances(
     def score(name: str, tell: Callable[[int, int], None]) -> Score:
         return evaluate.evaluate_instances(pictures, name, progress=tell, threads=threads)
 
-    methods = _methods(method, evaluate.INSTANCES, "axis")
+    methods = _methods(method, evaluate.SEPARATIONS, "second-look")
     _print(_scores(methods, score, quiet), data, slides, by_image, json_file)
 
 
