@@ -239,8 +239,9 @@ def average_precision(
 
     Notes
     -----
-    Predictions of one score are taken by area, large ones first, in the order of the pictures: a method
-    without scores has no ranking of its own, and its figure shifts a little with the order of the pictures.
+    Predictions of one score are taken by area, large ones first, in the order of the pictures: a method without scores
+    has no ranking of its own, and its figure shifts a little with the order of the pictures. Of true instances that meet
+    a prediction equally well the smaller one is taken, whatever the order of the file.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -251,7 +252,7 @@ def average_precision(
     for number, (predicted, truth) in enumerate(pictures, start=1):
         check_inside(predicted, truth.image.shape)
         shape = truth.image.shape
-        for one in truth.instances:
+        for one in sorted(truth.instances, key=lambda one: (one.region.area, *one.region.box)):
             left_out = one.ignore or (only is not None and not only(one))
             true.append(_entry(len(true) + 1, number, one.region, shape, iscrowd=int(left_out)))
         for region in sorted(predicted, key=_rank):

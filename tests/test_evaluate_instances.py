@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -99,6 +99,7 @@ def test_a_chromosome_beside_a_knot_still_has_to_be_found():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
+@example(98940)
 def test_figures_do_not_depend_on_the_order_of_masks(seed):
     rng = np.random.default_rng(seed)
     true = [bar(int(r), int(c), 8, 9) for r, c in zip(rng.integers(0, 30, 6), rng.integers(0, 50, 6), strict=True)]
