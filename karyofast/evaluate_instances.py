@@ -240,8 +240,8 @@ def average_precision(
     Notes
     -----
     Predictions of one score are taken by area, large ones first, in the order of the pictures: a method without scores
-    has no ranking of its own, and its figure shifts a little with the order of the pictures. Of true instances that meet
-    a prediction equally well the smaller one is taken, whatever the order of the file.
+    has no ranking of its own, and its figure shifts a little with the order of the pictures. Of true instances that
+    meet a prediction equally well the smaller one is taken, whatever the order of the file.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
