@@ -196,7 +196,8 @@ def score_image_instances(predicted: Sequence[Region], truth: Truth) -> ImageIns
     """Score the chromosomes of one picture; raises ValueError for a prediction that does not lie in it."""
     shape = truth.image.shape
     check_inside(predicted, shape)
-    wanted = asked(truth)
+    # of several ways to pair as well, one is taken whatever the order of the masks
+    predicted, wanted = sorted(predicted, key=_rank), sorted(asked(truth), key=_place)
     pairs = match(iou_matrix(predicted, [one.region for one in wanted]))
     loose = sorted(set(range(len(predicted))) - {i for i, _ in pairs})
     ignored = union([one.region for one in truth.instances if one.ignore], shape)
@@ -252,7 +253,7 @@ def average_precision(
     for number, (predicted, truth) in enumerate(pictures, start=1):
         check_inside(predicted, truth.image.shape)
         shape = truth.image.shape
-        for one in sorted(truth.instances, key=lambda one: (one.region.area, *one.region.box)):
+        for one in sorted(truth.instances, key=_place):
             left_out = one.ignore or (only is not None and not only(one))
             true.append(_entry(len(true) + 1, number, one.region, shape, iscrowd=int(left_out)))
         for region in sorted(predicted, key=_rank):
@@ -275,6 +276,10 @@ def average_precision(
         evaluation.accumulate()
     precision = evaluation.eval["precision"][:, :, 0, 0, 0]
     return tuple(float(row.mean()) for row in precision)
+
+
+def _place(one: TruthInstance) -> tuple[int, ...]:
+    return (one.region.area, *one.region.box)
 
 
 def _rank(region: Region) -> tuple[float, ...]:

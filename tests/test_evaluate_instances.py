@@ -100,6 +100,8 @@ def test_a_chromosome_beside_a_knot_still_has_to_be_found():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 @example(98940)
+@example(454)
+@example(1719)
 def test_figures_do_not_depend_on_the_order_of_masks(seed):
     rng = np.random.default_rng(seed)
     true = [bar(int(r), int(c), 8, 9) for r, c in zip(rng.integers(0, 30, 6), rng.integers(0, 50, 6), strict=True)]
