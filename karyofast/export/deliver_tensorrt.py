@@ -9,12 +9,12 @@ from typing import Any
 
 import onnx
 
-from karyofast.errors import OptionError
+from karyofast.errors import ModelError, OptionError
 from karyofast.export import parity
 from karyofast.export.deliver import BOUNDS, Progress, card, told, values_of
 from karyofast.export.parity import Bounds, Cost, Likeness
 from karyofast.export.plain import plain
-from karyofast.export.quantize import QuantizeOptions, quantize
+from karyofast.export.quantize import QuantizeOptions, is_quantised, quantize
 from karyofast.export.samples import Samples
 from karyofast.export.tensorrt import EngineOptions, build, half
 from karyofast.files import new_folder
@@ -93,6 +93,11 @@ def deliver_engine(
 def _typed(info: ModelInfo, options: EngineOptions, calibration: Samples | None, quantization: QuantizeOptions) -> Any:
     """The network in the types that the engine computes in."""
     network = plain(info.weights)
+    if is_quantised(network):
+        source = info.values.get("made_from", {}).get("model", "its source")
+        raise ModelError(
+            f"{info.folder}: is in the int8 of a CPU, which TensorRT does not take. Export {source} instead."
+        )
     if options.precision == "fp16":
         return half(network)
     if options.precision == "int8":
