@@ -328,7 +328,7 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
         pairs = {**{f"classifier_{one}": models.classifier(one) for one in CLASSIFIERS}, "separator": models.separator}
         infos = {kind: getattr(model, "info", type(model)) for kind, model in pairs.items() if model is not None}
     else:
-        wanted = {f"classifier_{one}": classifier_for(options.classify.model, one) for one in CLASSIFIERS}
+        wanted = {f"classifier_{one}": classifier_for(options.classify, one) for one in CLASSIFIERS}
         infos = {kind: find(name, "classifier") for kind, name in wanted.items()}
         if options.segment.method == "axis":
             infos["separator"] = find(options.segment.model, "separator")

@@ -37,7 +37,6 @@ ENOUGH = 2
 class TrueCell:
     """A cell of a case: the true class and the label of each of its chromosomes."""
 
-    name: str
     case: str
     true: tuple[str, ...]
     labels: Sequence[Label]

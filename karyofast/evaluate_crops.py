@@ -150,7 +150,7 @@ def evaluate_aneuploidy(
         known = [row.label for row in cell.rows if row.label is not None]
         if len(known) == len(cell.rows):
             true = tuple(CLASSES[index] for index in known)
-            cells.append(TrueCell(cell.name, cell.rows[0].case, true, cell.labels))
+            cells.append(TrueCell(cell.rows[0].case, true, cell.labels))
     return score_aneuploidy(cells, options.arrange, seed)
 
 

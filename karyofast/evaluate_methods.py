@@ -108,6 +108,6 @@ def classifier_of(options: Options, threads: int) -> CellClassifier:
     from karyofast.models.store import classifier_for
     from karyofast.runtimes.load import load_classifier
 
-    chosen = replace(options.classify, model=classifier_for(options.classify.model, "dark"))
+    chosen = replace(options.classify, model=classifier_for(options.classify, "dark"))
     runtime = load_classifier(chosen, threads)
     return lambda cell: classify(cell, runtime, batch=options.classify.batch)

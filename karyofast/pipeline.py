@@ -76,7 +76,7 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
     separator = None
     if options.segment.method == "axis":
         separator = OnnxSeparator(find(options.segment.model, "separator"), threads)
-    names = {polarity: classifier_for(options.classify.model, polarity) for polarity in CLASSIFIERS}
+    names = {polarity: classifier_for(options.classify, polarity) for polarity in CLASSIFIERS}
     for name in names.values():
         find(name, "classifier")
     load = cache(lambda name: load_classifier(replace(options.classify, model=name), threads))

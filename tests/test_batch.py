@@ -16,7 +16,7 @@ from karyofast.batch import run
 from karyofast.batch_workers import Bounds
 from karyofast.config import ArrangeOptions, Options, SegmentOptions
 from karyofast.errors import ImageError, ModelError, OptionError, OutputError
-from karyofast.models.store import CLASSIFIERS
+from karyofast.models.store import CLASSIFIERS, INT8
 from karyofast.summary import read_summary
 from karyofast.types import Karyotype
 
@@ -115,8 +115,8 @@ def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_
     run(pictures[:1], tmp_path / "out")
     models = json.loads((tmp_path / "out" / "run.json").read_text())["models"]
     assert {kind: model["name"] for kind, model in models.items()} == {
-        "classifier_dark": CLASSIFIERS["dark"],
-        "classifier_bright": CLASSIFIERS["bright"],
+        "classifier_dark": CLASSIFIERS["dark"] + INT8,
+        "classifier_bright": CLASSIFIERS["bright"] + INT8,
         "separator": "axis",
     }
     assert all(len(model["sha256"]) == 64 for model in models.values())

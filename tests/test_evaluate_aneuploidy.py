@@ -7,16 +7,16 @@ from karyofast.evaluate_aneuploidy import NORMAL, TRIPLOID, TrueCell, score_aneu
 from karyofast.types import CLASSES, Label
 
 
-def cell(name, case, text, wrong=()):
+def cell(case, text, wrong=()):
     """A cell that is read without error, but for the chromosomes whose places are in `wrong`: they are read as 9."""
     true = iscn.parse(text)
     rows = np.eye(24, dtype=np.float32)[[CLASSES.index(one) for one in true]]
     rows[list(wrong)] = np.eye(24, dtype=np.float32)[CLASSES.index("9")]
-    return TrueCell(name, case, true, [Label(row) for row in rows])
+    return TrueCell(case, true, [Label(row) for row in rows])
 
 
 def test_every_change_of_cells_read_without_error_is_seen():
-    cells = [cell("a", "one", "46,XX"), cell("b", "one", "46,XX"), cell("c", "two", "46,XY"), cell("d", "two", "46,XY")]
+    cells = [cell("one", "46,XX"), cell("one", "46,XX"), cell("two", "46,XY"), cell("two", "46,XY")]
     told = score_aneuploidy(cells).to_dict()
     assert told[NORMAL] == {"cells": 4, "seen": 0.0, "right": 1.0, "cases": 2, "cases_seen": 0.0}
     for change in set(told) - {NORMAL}:
@@ -29,7 +29,7 @@ def test_every_change_of_cells_read_without_error_is_seen():
 def test_what_is_misread_is_a_false_alarm_of_a_normal_cell_and_not_right():
     # two of 13 read as 9: two losses and two gains
     places = [at for at, name in enumerate(iscn.parse("46,XX")) if name == "13"]
-    told = score_aneuploidy([cell("a", "one", "46,XX", places), cell("b", "two", "46,XX")]).to_dict()
+    told = score_aneuploidy([cell("one", "46,XX", places), cell("two", "46,XX")]).to_dict()
     assert told[NORMAL]["seen"] == 0.5
     assert told[NORMAL]["right"] == 0.5
     # a case of one cell has no other to put in from, and none to agree with
@@ -39,7 +39,7 @@ def test_what_is_misread_is_a_false_alarm_of_a_normal_cell_and_not_right():
 
 
 def test_cells_that_are_not_normal_are_left_out():
-    assert score_aneuploidy([cell("a", "one", "47,XX,+21")]).to_dict() == {}
+    assert score_aneuploidy([cell("one", "47,XX,+21")]).to_dict() == {}
 
 
 def test_the_change_is_made_to_real_cells(data_dir, tmp_path):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from karyofast.config import ClassifyOptions
 from karyofast.errors import ModelError
 from karyofast.models.axisnet import BINS, AxisNet
-from karyofast.models.store import CLASSIFIERS, find, list_models, read, write_manifest
+from karyofast.models.store import CLASSIFIERS, INT8, classifier_for, find, list_models, read, write_manifest
 from karyofast.models.vgg16 import Recogniser, Vgg16, load_imagenet
 
 
@@ -117,7 +118,23 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
         OnnxClassifier(read(tmp_path))
 
 
-@pytest.mark.parametrize("name", sorted(set(CLASSIFIERS.values())))
+@pytest.mark.parametrize(
+    ("asked", "dark", "bright"),
+    [
+        ({}, "g-band-int8", "q-band-int8"),
+        ({"runtime": "onnxruntime", "device": "cpu", "precision": "int8"}, "g-band-int8", "q-band-int8"),
+        ({"precision": "fp32"}, "g-band", "q-band"),
+        ({"runtime": "torch"}, "g-band", "q-band"),
+        ({"device": "cuda"}, "g-band", "q-band"),
+        ({"model": "mine"}, "mine", "mine"),
+    ],
+)
+def test_auto_is_the_classifier_of_the_stain_in_int8_where_a_cpu_runs_it(asked, dark, bright):
+    options = ClassifyOptions(**asked)
+    assert (classifier_for(options, "dark"), classifier_for(options, "bright")) == (dark, bright)
+
+
+@pytest.mark.parametrize("name", [name + ending for name in CLASSIFIERS.values() for ending in ("", INT8)])
 def test_what_a_shipped_classifier_says_is_a_probability(name):
     from karyofast.runtimes.onnx import OnnxClassifier
 

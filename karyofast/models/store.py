@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from karyofast.config import ClassifyOptions
 from karyofast.errors import ModelError
 from karyofast.files import write_whole
 from karyofast.types import Polarity
@@ -21,8 +22,11 @@ from karyofast.types import Polarity
 AUTO = "auto"
 """Instead of a classifier's name: the one that was trained on the picture's kind of stain."""
 
-CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band-int8", "bright": "q-band-int8"}
-"""Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI. CPUs read int8 fastest."""
+CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "q-band"}
+"""Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI."""
+
+INT8 = "-int8"
+"""Ending of the name of the same classifier in a CPU's int8, by far the fastest there."""
 
 MANIFEST = "model.toml"
 CARD = "README.md"
@@ -63,9 +67,16 @@ def list_models() -> list[ModelInfo]:
     return [read(folder) for folder in sorted(shipped_folder().iterdir()) if (folder / MANIFEST).exists()]
 
 
-def classifier_for(name: str, polarity: Polarity) -> str:
-    """The classifier that `name` stands for in a picture of this polarity: itself, unless it is `AUTO`."""
-    return CLASSIFIERS[polarity] if name == AUTO else name
+def classifier_for(options: ClassifyOptions, polarity: Polarity) -> str:
+    """The classifier that ``options.model`` stands for in a picture of this polarity: itself, unless it is `AUTO`.
+
+    Then it is the one in int8 where ONNX Runtime runs it on the CPU and no other precision was asked for.
+    """
+    if options.model != AUTO:
+        return options.model
+    asked = (options.runtime, options.device, options.precision)
+    plain = all(one in ("auto", usual) for one, usual in zip(asked, ("onnxruntime", "cpu", "int8"), strict=True))
+    return CLASSIFIERS[polarity] + (INT8 if plain else "")
 
 
 def find(name: str, kind: str) -> ModelInfo:
