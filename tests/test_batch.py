@@ -5,10 +5,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from karyotypes import bars, karyotype, label
+from karyotypes import bars, karyotype, label, picture
 from run_tree import tree
 
 from karyofast import batch, coco, report, run_folder
@@ -51,15 +50,6 @@ class Counting:
             raise KilledHere
         self.names.append(metaphase.name)
         return analyse(metaphase)
-
-
-def picture(path: Path, number: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    grey = np.full((40, 50), 200, np.uint8)
-    grey[10:30, 20:25] = 60
-    grey[0, 0] = number
-    cv2.imwrite(str(path), grey)
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from karyotypes import bars, karyotype, label
+from karyotypes import bars, karyotype, label, picture
 from run_tree import tree
 
 from karyofast import batch, files, report, run_folder
@@ -43,15 +42,6 @@ def analyse(metaphase):
             np.ones(2**31, np.uint8)
     crops, names = bars("46,XX")
     return karyotype(crops[: number % 7], [label(name) for name in names[: number % 7]], seconds={"detect": 0.5})
-
-
-def picture(path: Path, number: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    grey = np.full((40, 50), 200, np.uint8)
-    grey[10:30, 20:25] = 60
-    grey[0, 0] = number
-    cv2.imwrite(str(path), grey)
-    return path
 
 
 @pytest.fixture

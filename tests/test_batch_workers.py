@@ -2,12 +2,10 @@ import json
 import logging
 import os
 import signal
-from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from karyotypes import bars, karyotype, label
+from karyotypes import bars, karyotype, label, picture
 from run_tree import tree
 
 from karyofast import batch
@@ -31,15 +29,6 @@ def analyse(metaphase):
         os.kill(os.getpid(), signal.SIGKILL)
     crops, names = bars("46,XX")
     return karyotype(crops[:number], [label(name) for name in names[:number]], seconds={"detect": 0.5})
-
-
-def picture(path: Path, number: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    grey = np.full((40, 50), 200, np.uint8)
-    grey[10:30, 20:25] = 60
-    grey[0, 0] = number
-    cv2.imwrite(str(path), grey)
-    return path
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,13 @@ def read(folder: Path) -> ModelInfo:
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal; computed once as long as the file's size and time of change stay."""
+    about = path.stat()
+    return _hashed(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _hashed(path: Path, size: int, changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
