@@ -29,3 +29,7 @@ class DataError(KaryofastError, ValueError):
 
 class NotBuiltError(KaryofastError, RuntimeError):
     """A compiled kernel or an optional package was asked for and is not there."""
+
+
+class TrainingError(KaryofastError, RuntimeError):
+    """A training has diverged or collapsed: what it would have written is of no use."""
