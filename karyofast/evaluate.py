@@ -1,6 +1,6 @@
 """Evaluate: the measures of DESIGN.md on data sets with truth, for our methods, baselines and any callable.
 
-Five entry points, one a measure; each takes a COCO file (or pictures read by `load_truth`) or a set of
+Six entry points, one a measure; each takes a COCO file (or pictures read by `load_truth`) or a set of
 single chromosomes, runs a method over it and returns a frozen score with ``to_dict()`` for JSON,
 ``rows(name)`` for a table of methods and ``image_rows()`` or ``class_rows()`` for the details;
 `format_table` writes rows as plain text. What is already in memory is scored by `score_candidates`,
@@ -31,6 +31,7 @@ from karyofast.evaluate_data import (
     wanted,
 )
 from karyofast.evaluate_detection import DetectionScore, score_candidates
+from karyofast.evaluate_failures import FailureScore, ImageFailures, find_failures
 from karyofast.evaluate_instances import InstanceScore, average_precision, score_instances
 from karyofast.evaluate_match import Counts, iou_matrix, match
 from karyofast.evaluate_methods import (
@@ -55,6 +56,8 @@ __all__ = [
     "ClassScore",
     "Counts",
     "DetectionScore",
+    "FailureScore",
+    "ImageFailures",
     "InstanceScore",
     "TruthPicture",
     "WholeScore",
@@ -62,6 +65,7 @@ __all__ = [
     "evaluate_aneuploidy",
     "evaluate_classification",
     "evaluate_detection",
+    "evaluate_failures",
     "evaluate_instances",
     "evaluate_pipeline",
     "format_table",
@@ -172,6 +176,46 @@ def evaluate_instances(
         results.append((separate(_metaphase(one, reader)), one.truth))
         _tell(progress, number, len(pictures))
     return score_instances(results)
+
+
+def evaluate_failures(
+    data: Data,
+    method: str | Options | Detector = "second-look",
+    slides: Slides = "all",
+    read: Reader | None = None,
+    progress: Progress | None = None,
+    threads: int = 0,
+    seen: Callable[[Metaphase, ImageFailures], None] | None = None,
+) -> FailureScore:
+    """What is joined, split, lost, misshapen or invented; the definitions stand in `karyofast.evaluate_failures`.
+
+    Parameters
+    ----------
+    data, method, slides, read, progress, threads
+        As in `evaluate_instances`.
+    seen : callable, optional
+        Called with each picture and its failures, to draw them.
+
+    Returns
+    -------
+    FailureScore
+
+    Raises
+    ------
+    OptionError, DataError, ImageError, ModelError
+        As in `evaluate_instances`.
+    """
+    pictures = _pictures(data, slides)
+    separate = separator_of(method, threads)
+    reader = read or _reader()
+    images = []
+    for number, one in enumerate(pictures, start=1):
+        metaphase = _metaphase(one, reader)
+        images.append(find_failures(separate(metaphase), one.truth))
+        if seen:
+            seen(metaphase, images[-1])
+        _tell(progress, number, len(pictures))
+    return FailureScore(tuple(images))
 
 
 def evaluate_pipeline(

@@ -15,7 +15,7 @@ _SUBPIXEL_BITS = 4
 """OpenCV draws coordinates given in 1/16 px."""
 
 
-def outlines(metaphase: Metaphase, regions: Sequence[Region]) -> NDArray[np.uint8]:
+def outlines(metaphase: Metaphase, regions: Sequence[Region], zoom: float | None = None) -> NDArray[np.uint8]:
     """Draw the outline of every region over the picture, neighbours in the list in far colours.
 
     Parameters
@@ -23,11 +23,13 @@ def outlines(metaphase: Metaphase, regions: Sequence[Region]) -> NDArray[np.uint
     metaphase : Metaphase
     regions : sequence of Region
         Candidates or chromosomes of the picture; they may overlap.
+    zoom : float, optional
+        Magnification; 2 when not given, less where that would pass 3000 px a side.
 
     Returns
     -------
     uint8 (height, width, 3)
-        RGB; the picture at twice its size, less where that would pass 3000 px a side.
+        RGB.
 
     Examples
     --------
@@ -36,7 +38,7 @@ def outlines(metaphase: Metaphase, regions: Sequence[Region]) -> NDArray[np.uint
     (80, 60, 3)
     """
     height, width = metaphase.shape
-    zoom = min(OVERLAY_ZOOM, LARGEST_OVERLAY / max(height, width, 1))
+    zoom = zoom or min(OVERLAY_ZOOM, LARGEST_OVERLAY / max(height, width, 1))
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     method = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
     grey = np.asarray(cv2.resize(metaphase.grey, size, interpolation=method), dtype=np.uint8)

@@ -86,7 +86,7 @@ def _crops_of(data_dir, path, wanted):
     "verb",
     [
         *(["detect"], ["segment"], ["classify"], ["simulate"], ["evaluate"], ["train"]),
-        *(["evaluate", name] for name in ("detection", "instances", "classification", "pipeline")),
+        *(["evaluate", name] for name in ("detection", "instances", "failures", "classification", "pipeline")),
         *(["train", name] for name in ("classifier", "separator")),
     ],
 )
@@ -321,6 +321,22 @@ def test_evaluate_instances_tells_methods_and_images(karyofast, drawn):
     table, details = out.split("\n\n")
     assert [line.split()[0] for line in table.splitlines()] == ["method", "er", "otsu"]
     assert len(details.splitlines()) == 1 + 2 * 2
+
+
+def test_evaluate_failures_draws_what_each_method_gets_wrong(karyofast, drawn, tmp_path):
+    out = tmp_path / "failures"
+    methods = ("--method", "otsu", "--method", "watershed")
+    code, told, _ = karyofast("evaluate", "failures", "--data", drawn, "-o", out, "--by-image", *methods)
+    assert code == 0
+    assert "crossing over 60" in told
+    assert told.count("simulated-0002.png") == 2
+    scores = json.loads((out / "failures.json").read_text())["scores"]
+    # two pairs touch and one crosses in each picture, which Otsu leaves joined
+    assert scores["otsu"]["joined"] >= 8
+    assert cv2.imread(str(out / "otsu" / "joined-1.png")).shape[0] > 100
+    code, _, told = karyofast("evaluate", "failures", "--data", drawn, "-o", out)
+    assert code == 1
+    assert "must be a new or an empty folder" in told
 
 
 def test_evaluate_classification_uses_the_split_asked_for(karyofast, few_crops):

@@ -102,13 +102,13 @@ def detection(
         (False, False): "er-unfiltered",
     }
     chosen = names[filter_geometry, filter_variance]
-    methods = [chosen if one == "er" else one for one in _methods(method, evaluate.DETECTIONS, "er")]
-    pictures = _pictures(data, slides)
+    methods = [chosen if one == "er" else one for one in chosen_methods(method, evaluate.DETECTIONS, "er")]
+    pictures = truth_pictures(data, slides)
 
     def score(name: str, tell: Callable[[int, int], None]) -> Score:
         return evaluate.evaluate_detection(pictures, name, progress=tell)
 
-    _print(_scores(methods, score, quiet), data, slides, by_image, json_file)
+    _print(scores_of(methods, score, quiet), data, slides, by_image, json_file)
 
 
 @app.command()
@@ -133,13 +133,13 @@ def instances(
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     from karyofast import evaluate
 
-    pictures = _pictures(data, slides)
+    pictures = truth_pictures(data, slides)
 
     def score(name: str, tell: Callable[[int, int], None]) -> Score:
         return evaluate.evaluate_instances(pictures, name, progress=tell, threads=threads)
 
-    methods = _methods(method, evaluate.SEPARATIONS, "second-look")
-    _print(_scores(methods, score, quiet), data, slides, by_image, json_file)
+    methods = chosen_methods(method, evaluate.SEPARATIONS, "second-look")
+    _print(scores_of(methods, score, quiet), data, slides, by_image, json_file)
 
 
 @app.command()
@@ -267,7 +267,7 @@ def pipeline(
     from karyofast import evaluate
 
     classify = resolve(None, model=model, runtime=runtime, device=device, precision=precision).classify
-    pictures = _pictures(data, slides)
+    pictures = truth_pictures(data, slides)
 
     def score(name: str, tell: Callable[[int, int], None]) -> Score:
         options = replace(evaluate.INSTANCES[name], classify=classify)
@@ -275,12 +275,12 @@ def pipeline(
 
     if masks == "true" and method:
         raise OptionError("--method must not be given with --masks true: nothing is separated. Leave it out.")
-    scores = _scores(_methods(method, evaluate.INSTANCES, "axis"), score, quiet)
+    scores = scores_of(chosen_methods(method, evaluate.INSTANCES, "axis"), score, quiet)
     named = {"true masks": scores["axis"]} if masks == "true" else scores
     _print(named, data, slides, by_image, json_file, masks=masks, model=model)
 
 
-def _methods(given: Sequence[str] | None, known: Sequence[str] | Any, default: str) -> list[str]:
+def chosen_methods(given: Sequence[str] | None, known: Sequence[str] | Any, default: str) -> list[str]:
     """The methods asked for, each once, checked before any work is done."""
     names = list(dict.fromkeys(given or [default]))
     if "all" in names:
@@ -291,7 +291,8 @@ def _methods(given: Sequence[str] | None, known: Sequence[str] | Any, default: s
     return names
 
 
-def _pictures(data: Path, slides: Literal["train", "held-out", "all"]) -> Sequence[TruthPicture]:
+def truth_pictures(data: Path, slides: Literal["train", "held-out", "all"]) -> Sequence[TruthPicture]:
+    """The pictures of the slides asked for, with their truth."""
     from karyofast.evaluate import load_truth
 
     halves: dict[str, Literal["tune", "score", "all"]] = {"train": "tune", "held-out": "score", "all": "all"}
@@ -308,9 +309,10 @@ def _truth_file(data: Path) -> Path:
     raise DataError(f"{data}: must hold {' or '.join(names)}. Got: neither. Give the COCO file itself.")
 
 
-def _scores(
+def scores_of(
     methods: Sequence[str], score: Callable[[str, Callable[[int, int], None]], Score], quiet: bool
 ) -> dict[str, Score]:
+    """What each method scores, behind a progress bar of its own."""
     found = {}
     for name in methods:
         with progress(name, quiet) as advance:

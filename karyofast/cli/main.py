@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from karyofast import __version__
-from karyofast.cli import classify, convert, demo, detect, edit, evaluate, export, info, run, segment, simulate, train
+from karyofast.cli import (
+    classify,
+    convert,
+    demo,
+    detect,
+    edit,
+    evaluate,
+    evaluate_failures,
+    export,
+    info,
+    run,
+    segment,
+    simulate,
+    train,
+)
 from karyofast.cli.output import STOPPED, USAGE
 from karyofast.errors import KaryofastError, OptionError
 
@@ -34,6 +48,7 @@ app.command()(detect.detect)
 app.command()(segment.segment)
 app.command()(classify.classify)
 app.command()(simulate.simulate)
+evaluate.app.command()(evaluate_failures.failures)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
