@@ -215,7 +215,8 @@ def _own(true: Sequence[Region], shape: tuple[int, int]) -> list[Region]:
 def _covered(predicted: Sequence[Region], own: Sequence[Region]) -> NDArray[np.float64]:
     """Share of each region (columns) that each prediction (rows) covers."""
     common = np.array([[common_pixels(one, other) for other in own] for one in predicted], dtype=np.float64)
-    return common.reshape(len(predicted), len(own)) / np.array([max(one.area, 1) for one in own])
+    areas = np.array([max(one.area, 1) for one in own], dtype=np.float64)
+    return np.asarray(common.reshape(len(predicted), len(own)) / areas)
 
 
 def _lying(predicted: Sequence[Region], true: Sequence[Region], iou: NDArray[np.float64]) -> NDArray[np.int64]:
