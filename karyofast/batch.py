@@ -1,80 +1,30 @@
 """Karyotype many images into a folder: resumable, one bad image never stops the others; a full disk does.
 
-What lies where, and when an image counts as done, is told in `karyofast.run_folder`; how images are spread over
-processes in `karyofast.batch_workers`.
+What lies where, and when an image counts as done, is told in `karyofast.run_folder`; how one is done in
+`karyofast.batch_image`; how they are spread over processes in `karyofast.batch_workers`, over a cluster in
+`karyofast.batch_dask`.
 """
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from karyofast import __version__, pipeline, report, run_folder, run_scripts
-from karyofast.batch_workers import Bounds, Do, spread
-from karyofast.clock import Clock
-from karyofast.config import Options, to_dict
-from karyofast.errors import KaryofastError, OptionError, OutputError
-from karyofast.io import read_metaphase
-from karyofast.models.store import CLASSIFIERS, ModelInfo, classifier_for, find
+from karyofast import __version__, report, run_folder, run_scripts
+from karyofast.batch_facts import describe, models_of
+from karyofast.batch_image import Analyse, Setup
+from karyofast.batch_workers import LOCAL, Bounds, spread
+from karyofast.config import Options
+from karyofast.errors import NotBuiltError, OptionError, OutputError
 from karyofast.pipeline import Models
 from karyofast.report import CASES, PAGE, SUMMARY, SummaryRow
 from karyofast.run_folder import INSTANCES, RUN, Shard, Task
 from karyofast.run_log import opened
-from karyofast.summary import case_of, case_pattern, case_row, case_rows, failed_row, write_cases
-from karyofast.types import Karyotype, Metaphase
-
-Analyse = Callable[[Metaphase], Karyotype]
-
-LIBRARIES = ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime")
-"""Packages that results depend on; their versions stand in run.json."""
-
-NO_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
-"""Errors of writing that the next image would meet too."""
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a process needs to do images; crosses to worker processes.
-
-    Attributes
-    ----------
-    options : Options
-    settings : str
-        Fingerprint of the run, written with each result.
-    analyse : callable or None
-        Stands in for the pipeline.
-    """
-
-    options: Options
-    settings: str
-    analyse: Analyse | None = None
-
-    def load(self, threads: int = 0, models: Models | None = None) -> Do:
-        """Load the models, on `threads` threads each (0: one a core); returns what does one image."""
-        analyse: Callable[..., Karyotype]
-        if self.analyse:
-            analyse = partial(_stand_in, analyse=self.analyse)
-        else:
-            models = models or pipeline.load_models(self.options, threads)
-            analyse = partial(pipeline.karyotype, options=self.options, models=models)
-        revise = partial(pipeline.revise, options=self.options, models=models)
-        return partial(attempt, setup=self, analyse=analyse, revise=revise)
-
-
-def _stand_in(metaphase: Metaphase, clock: Clock, analyse: Analyse) -> Karyotype:
-    clock.begin("analyse")
-    return analyse(metaphase)
+from karyofast.summary import case_of, case_pattern, case_row, case_rows, write_cases
 
 
 def run(
@@ -88,6 +38,7 @@ def run(
     edits: Path | None = None,
     shard: Shard | None = None,
     bounds: Bounds = Bounds(),  # noqa: B008 (frozen)
+    dask: str | None = None,
     case_regex: str | None = None,
     log: Path | None = None,
     analyse: Analyse | None = None,
@@ -117,6 +68,8 @@ def run(
         side by side; the same run without a shard then takes over what they did and writes what tells of all.
     bounds : Bounds
         What one image may take; with bounds, one job is a process of its own too.
+    dask : str, optional
+        Cluster that does the images, see `karyofast.batch_dask.connected`; `jobs` are the workers of ``local``.
     case_regex : str, optional
         Finds the case of an image in its path, see `karyofast.summary.case_of`; the cases are written to
         ``cases.csv``.
@@ -136,17 +89,20 @@ def run(
     ------
     OptionError
         `out` holds results of other settings and `force` is not given; `jobs` below 1, or `models` with several
-        jobs or with bounds; `case_regex` is no regular expression; a script in `edits` that is none, or belongs to no
-        image. Nothing is written then.
+        jobs, with bounds or with `dask`; `dask` with bounds, with jobs of a cluster that is there already, or of
+        no such form;
+        `case_regex` is no regular expression; a script in `edits` that is none, or belongs to no image. Nothing is
+        written then.
     OutputError
         `out` cannot be written to, or not any more; the same call goes on from there.
     ModelError
         A model that cannot be used.
+    NotBuiltError
+        `dask` without Dask.
+    KaryofastError
+        No cluster, or one that is lost; the same call goes on from there.
     """
-    if jobs < 1:
-        raise OptionError(f"`jobs` must be 1 or more. Got: {jobs}.")
-    if models is not None and (jobs > 1 or bounds != Bounds()):
-        raise OptionError("`models` cannot be handed to other processes. Leave `models` out, or `jobs` and `bounds`.")
+    _check_processes(models, jobs, bounds, dask)
     pattern = None if case_regex is None else case_pattern(case_regex)
     now = describe(options, {} if analyse else models_of(options, models))
     with writing(out):
@@ -172,7 +128,11 @@ def run(
             events.write("image", **asdict(rows[task]))
 
         pending = [task for task in tasks if task not in rows]
-        if pending and (bounds != Bounds() or min(jobs, len(pending)) > 1):
+        if pending and dask:
+            from karyofast.batch_dask import spread_dask
+
+            spread_dask(setup, pending, dask, jobs, new)
+        elif pending and (bounds != Bounds() or min(jobs, len(pending)) > 1):
             spread(setup, pending, min(jobs, len(pending)), new, bounds)
         elif pending:
             do = setup.load(models=models)
@@ -188,57 +148,23 @@ def run(
     return ordered
 
 
-def attempt(
-    task: Task,
-    told: Callable[[str], None],
-    setup: Setup,
-    analyse: Callable[..., Karyotype],
-    revise: Callable[..., Karyotype],
-) -> SummaryRow:
-    """Do one image: read, analyse, correct, write. Every error becomes a row "failed" with its stage and reason.
-
-    Raises
-    ------
-    OutputError
-        Nothing can be written any more: the images that follow would fail too.
-    """
-    clock = Clock(told)
-    clock.begin("read")
-    try:
-        made_from = run_folder.source_of(task, setup.settings)
-        with _disk(task):
-            run_folder.clear(task)
-        karyotype = analyse(read_metaphase(task.path, setup.options.polarity), clock=clock)
-        for script in task.scripts:
-            karyotype = revise(karyotype, script, clock=clock)
-        with _disk(task):
-            return run_folder.write_result(task, karyotype, made_from, setup.options.arrange, clock)
-    except OutputError:
-        raise
-    except KaryofastError as error:
-        _log.debug("%s: failed", task.path, exc_info=True)
-        return failed_row(task.image, str(error), stage=clock.stage)
-    except MemoryError as error:
-        return failed_row(task.image, f"asked for more memory than it may have ({error}).", stage=clock.stage)
-    except Exception as error:  # the one place where it is caught: what no one foresaw in one image must not end a
-        # night's run; type and message stand in the summary, the way there in the log (--verbose)
-        _log.debug("%s: failed unexpectedly", task.path, exc_info=True)
-        return failed_row(task.image, f"unexpected {type(error).__name__}: {error}", stage=clock.stage)
-
-
-@contextmanager
-def _disk(task: Task) -> Iterator[None]:
-    """Tell a folder that nothing can be written to any more from trouble with one image's files."""
-    try:
-        yield
-    except OSError as error:
-        out = task.folder.parent
-        if error.errno in NO_DISK or not os.access(out, os.W_OK | os.X_OK):
-            raise OutputError(
-                f"{out}: cannot be written to: {error}. Make room or name another folder; the same command goes on "
-                "from there."
-            ) from error
-        raise
+def _check_processes(models: Models | None, jobs: int, bounds: Bounds, dask: str | None) -> None:
+    if jobs < 1:
+        raise OptionError(f"`jobs` must be 1 or more. Got: {jobs}.")
+    if models is not None and (jobs > 1 or bounds != Bounds() or dask):
+        raise OptionError(
+            "`models` cannot be handed to other processes. Leave `models` out, or `jobs`, `bounds` and `dask`."
+        )
+    if dask and bounds != Bounds():
+        raise OptionError("`timeout` and `memory` bound processes of this machine. Leave them out, or `dask`.")
+    if dask and dask != LOCAL and jobs > 1:
+        raise OptionError(f"`jobs` are the workers of `dask` 'local'. Got: {jobs} with {dask!r}, which has its own.")
+    if dask and dask != LOCAL and "://" not in dask and not Path(dask).is_file():
+        raise OptionError(
+            f"`dask` must be 'local', an address as tcp://host:8786, or the file of a scheduler. Got: {dask!r}."
+        )
+    if dask and find_spec("distributed") is None:
+        raise NotBuiltError("`dask` needs Dask. Install it: pip install 'karyofast[dask]'.")
 
 
 def begin(
@@ -295,49 +221,6 @@ def begin(
     if shard is None or content != earlier:  # other shards may be reading it
         run_folder.write_json(out / RUN, content)
     return content, [task for task in tasks if shard is None or shard.holds(task.path)]
-
-
-def describe(options: Options, models: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """What run.json says besides the inputs: settings, models, versions."""
-    return {
-        "karyofast": __version__,
-        "options": to_dict(options),
-        "models": models,
-        "versions": {"python": platform.python_version(), **{name: library_version(name) for name in LIBRARIES}},
-    }
-
-
-def library_version(name: str) -> str:
-    """Version of an installed package, "" where it is not."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
-
-
-def models_of(options: Options, models: Models | None = None) -> dict[str, dict[str, str]]:
-    """Name and hash of the models that a run uses.
-
-    Raises
-    ------
-    ModelError
-        No such model, or a broken one.
-    """
-    if models is not None:
-        # a runtime of the caller's own need not come from a model directory
-        pairs = {**{f"classifier_{one}": models.classifier(one) for one in CLASSIFIERS}, "separator": models.separator}
-        infos = {kind: getattr(model, "info", type(model)) for kind, model in pairs.items() if model is not None}
-    else:
-        wanted = {f"classifier_{one}": classifier_for(options.classify, one) for one in CLASSIFIERS}
-        infos = {kind: find(name, "classifier") for kind, name in wanted.items()}
-        if options.segment.method == "axis":
-            infos["separator"] = find(options.segment.model, "separator")
-    return {
-        kind: {"name": info.name, "sha256": info.sha256}
-        if isinstance(info, ModelInfo)
-        else {"name": getattr(info, "__qualname__", str(info)), "sha256": ""}
-        for kind, info in infos.items()
-    }
 
 
 def end(

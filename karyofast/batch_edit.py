@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from karyofast import batch, pipeline, report, run_folder, run_scripts
+from karyofast import batch, batch_facts, pipeline, report, run_folder, run_scripts
 from karyofast.clock import Clock
 from karyofast.config import Options, from_dict
 from karyofast.edit import fingerprint
@@ -66,7 +66,7 @@ def edit(
     if run is None:
         raise OptionError(f"{folder}: must be the folder of a run. Got: no {RUN} in it.")
     options = from_dict(Options, run.get("options", {}), f"{folder / RUN}: options.")
-    now = batch.describe(options, batch.models_of(options, models))
+    now = batch_facts.describe(options, batch_facts.models_of(options, models))
     if other := run_folder.differences(run, now):
         raise OptionError(f"{folder}: was made otherwise than here: {other}. Run the pictures again, then edit them.")
     rows = dict(run_folder.written(folder, run))

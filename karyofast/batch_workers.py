@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -29,6 +29,9 @@ from karyofast.run_folder import Task, clear
 
 Do = Callable[[Task, Callable[[str], None]], SummaryRow]
 """Does one image; is given what to call with the name of each stage that begins."""
+
+LOCAL = "local"
+"""The Dask cluster that a run starts for itself, see `karyofast.batch_dask`."""
 
 MEBIBYTE = 2**20
 
@@ -78,7 +81,7 @@ class _Worker:
         level = logging.getLogger().getEffectiveLevel()
         given = (theirs, setup, threads, memory, level)
         self.process: SpawnProcess = context.Process(target=_work, args=given, daemon=True)
-        with _interrupts_held():
+        with interrupts_held():
             self.process.start()
         theirs.close()
         self.task: Task | None = None
@@ -231,11 +234,12 @@ def _fetch(path: Path) -> None:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Hold SIGINT back, also in a process that is started meanwhile: it would die of Ctrl-C before it can ignore it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # the first process that is spawned starts it, which lets SIGINT through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -249,7 +253,7 @@ def _work(pipe: Connection, setup: Loadable, threads: int, memory: int | None, l
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_follow, daemon=True).start()
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    _limit_threads(threads)
+    limit_threads(threads)
     try:
         do = setup.load(threads)
     except KaryofastError as error:
@@ -275,7 +279,7 @@ def _follow() -> None:
         os._exit(1)
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     """Give the libraries that have threads as many as this process may use; ONNX Runtime is told when it loads."""
     import cv2
 

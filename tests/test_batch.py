@@ -10,7 +10,7 @@ import pytest
 from karyotypes import bars, karyotype, label, picture
 from run_tree import tree
 
-from karyofast import batch, coco, report, run_folder
+from karyofast import batch_facts, batch_image, coco, report, run_folder
 from karyofast.batch import run
 from karyofast.batch_workers import Bounds
 from karyofast.config import ArrangeOptions, Options, SegmentOptions
@@ -100,8 +100,8 @@ def test_run_json_is_there_before_the_first_image(pictures, tmp_path):
 
 
 def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_path):
-    monkeypatch.setattr(batch.pipeline, "load_models", lambda options, threads: None)
-    monkeypatch.setattr(batch.pipeline, "karyotype", lambda metaphase, options, models, clock: analyse(metaphase))
+    monkeypatch.setattr(batch_image.pipeline, "load_models", lambda options, threads: None)
+    monkeypatch.setattr(batch_image.pipeline, "karyotype", lambda metaphase, options, models, clock: analyse(metaphase))
     run(pictures[:1], tmp_path / "out")
     models = json.loads((tmp_path / "out" / "run.json").read_text())["models"]
     assert {kind: model["name"] for kind, model in models.items()} == {
@@ -110,7 +110,10 @@ def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_
         "separator": "axis",
     }
     assert all(len(model["sha256"]) == 64 for model in models.values())
-    assert set(batch.models_of(Options(segment=SegmentOptions("rrt")))) == {"classifier_dark", "classifier_bright"}
+    assert set(batch_facts.models_of(Options(segment=SegmentOptions("rrt")))) == {
+        "classifier_dark",
+        "classifier_bright",
+    }
 
 
 def test_an_unknown_model_stops_the_run_before_anything_is_written(pictures, tmp_path):
@@ -246,7 +249,7 @@ def test_bad_images_are_rows_with_a_reason(pictures, tmp_path, caplog):
     broken.write_bytes(b"\x89PNG\r\n\x1a\nno more")
     odd = [picture(tmp_path / "in" / f"{number}.png", number) for number in (13, 14)]
     inputs = [pictures[0], broken, *odd, tmp_path / "in" / "gone.png", pictures[1]]
-    with caplog.at_level(logging.DEBUG, logger="karyofast.batch"):
+    with caplog.at_level(logging.DEBUG, logger="karyofast.batch_image"):
         rows = run(inputs, tmp_path / "out", analyse=analyse)
     assert [row.status for row in rows] == ["done", "failed", "failed", "failed", "failed", "done"]
     assert "broken.png" in rows[1].error

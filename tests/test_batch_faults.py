@@ -15,7 +15,7 @@ import pytest
 from karyotypes import bars, karyotype, label, picture
 from run_tree import tree
 
-from karyofast import batch, files, report, run_folder
+from karyofast import batch, batch_image, files, report, run_folder
 from karyofast.batch import run
 from karyofast.batch_workers import Bounds
 from karyofast.errors import OptionError, OutputError
@@ -161,8 +161,8 @@ def test_an_error_is_told_with_its_stage(pictures, tmp_path, monkeypatch, small)
         clock.begin("segment")
         raise ZeroDivisionError("odd")
 
-    monkeypatch.setattr(batch.pipeline, "load_models", lambda options, threads: None)
-    monkeypatch.setattr(batch.pipeline, "karyotype", odd)
+    monkeypatch.setattr(batch_image.pipeline, "load_models", lambda options, threads: None)
+    monkeypatch.setattr(batch_image.pipeline, "karyotype", odd)
     (row,) = run(pictures[:1], tmp_path / "out")
     assert (row.stage, row.error) == ("segment", "unexpected ZeroDivisionError: odd")
 

@@ -65,7 +65,7 @@ def gather() -> dict[str, Any]:
     from onnxruntime import get_available_providers
 
     from karyofast import __version__
-    from karyofast.batch import LIBRARIES, library_version
+    from karyofast.batch_facts import LIBRARIES, library_version
     from karyofast.batch_workers import cores
     from karyofast.models.store import list_models, shipped_folder
     from karyofast.runtimes.cuda import compute_capability

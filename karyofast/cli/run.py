@@ -62,6 +62,10 @@ def run(
     memory: Annotated[
         int | None, typer.Option(help="MiB that one image may take beside the models; one that asks for more fails.")
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Dask cluster: local (of --jobs processes), tcp://HOST:PORT, or the file of a scheduler."),
+    ] = None,
     case_regex: Annotated[
         str | None,
         typer.Option(help="Finds an image's case in its path: the pattern's first group, or all that it matches."),
@@ -83,6 +87,8 @@ def run(
     An image that cannot be used is named with its stage and reason and does not stop the others; the exit code is 3
     then. With several jobs, a timeout or a bound on memory, not even one that brings its process down does.
 
+    Workers of a Dask cluster must have the same karyofast, and see the pictures and OUT by the same paths.
+
     \b
     Examples:
       karyofast run metaphase.tif -o results
@@ -91,6 +97,7 @@ def run(
       karyofast run slides/ -o results --config settings.toml --json
       karyofast run slides/ -o results --case-regex "([^/]+)_[0-9]+" --log run.log
       karyofast run slides/ -o results --shard 1/2    and --shard 2/2 on another machine, then once without
+      karyofast run slides/ -o results --dask tcp://10.0.0.5:8786
       karyofast run slides/ -o results --model exported/g-band-int8
       karyofast run slides/ -o results --runtime torch --device cuda --precision fp16
       karyofast run slides/ -o again --edits results
@@ -133,6 +140,7 @@ def run(
                 force=force,
                 shard=lot,
                 bounds=Bounds(timeout, memory),
+                dask=dask,
                 case_regex=case_regex,
                 log=log,
                 edits=edits,

@@ -1,0 +1,127 @@
+"""One image of a run: read, analysed, corrected, written; every error of it becomes a row."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from karyofast import __version__, batch_facts, pipeline, run_folder
+from karyofast.batch_workers import Do
+from karyofast.clock import Clock
+from karyofast.config import Options
+from karyofast.errors import KaryofastError, ModelError, OutputError
+from karyofast.io import read_metaphase
+from karyofast.pipeline import Models
+from karyofast.report import SummaryRow
+from karyofast.run_folder import Task
+from karyofast.summary import failed_row
+from karyofast.types import Karyotype, Metaphase
+
+Analyse = Callable[[Metaphase], Karyotype]
+
+NO_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""Errors of writing that the next image would meet too."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a process needs to do images; crosses to worker processes.
+
+    Attributes
+    ----------
+    options : Options
+    settings : str
+        Fingerprint of the run, written with each result.
+    analyse : callable or None
+        Stands in for the pipeline.
+    """
+
+    options: Options
+    settings: str
+    analyse: Analyse | None = None
+
+    def check(self) -> None:
+        """Raise `ModelError` where this process would not make the results of the run that it is for."""
+        here = batch_facts.describe(self.options, {} if self.analyse else batch_facts.models_of(self.options))
+        if run_folder.fingerprint(here) != self.settings:
+            raise ModelError(
+                f"{platform.node()}: has another karyofast or other models than the run. Got: {__version__}, "
+                f"{here['models']}. Install the same."
+            )
+
+    def load(self, threads: int = 0, models: Models | None = None) -> Do:
+        """Load the models, on `threads` threads each (0: one a core); returns what does one image."""
+        analyse: Callable[..., Karyotype]
+        if self.analyse:
+            analyse = partial(_stand_in, analyse=self.analyse)
+        else:
+            models = models or pipeline.load_models(self.options, threads)
+            analyse = partial(pipeline.karyotype, options=self.options, models=models)
+        revise = partial(pipeline.revise, options=self.options, models=models)
+        return partial(attempt, setup=self, analyse=analyse, revise=revise)
+
+
+def _stand_in(metaphase: Metaphase, clock: Clock, analyse: Analyse) -> Karyotype:
+    clock.begin("analyse")
+    return analyse(metaphase)
+
+
+def attempt(
+    task: Task,
+    told: Callable[[str], None],
+    setup: Setup,
+    analyse: Callable[..., Karyotype],
+    revise: Callable[..., Karyotype],
+) -> SummaryRow:
+    """Do one image: read, analyse, correct, write. Every error becomes a row "failed" with its stage and reason.
+
+    Raises
+    ------
+    OutputError
+        Nothing can be written any more: the images that follow would fail too.
+    """
+    clock = Clock(told)
+    clock.begin("read")
+    try:
+        made_from = run_folder.source_of(task, setup.settings)
+        with _disk(task):
+            run_folder.clear(task)
+        karyotype = analyse(read_metaphase(task.path, setup.options.polarity), clock=clock)
+        for script in task.scripts:
+            karyotype = revise(karyotype, script, clock=clock)
+        with _disk(task):
+            return run_folder.write_result(task, karyotype, made_from, setup.options.arrange, clock)
+    except OutputError:
+        raise
+    except KaryofastError as error:
+        _log.debug("%s: failed", task.path, exc_info=True)
+        return failed_row(task.image, str(error), stage=clock.stage)
+    except MemoryError as error:
+        return failed_row(task.image, f"asked for more memory than it may have ({error}).", stage=clock.stage)
+    except Exception as error:  # the one place where it is caught: what no one foresaw in one image must not end a
+        # night's run; type and message stand in the summary, the way there in the log (--verbose)
+        _log.debug("%s: failed unexpectedly", task.path, exc_info=True)
+        return failed_row(task.image, f"unexpected {type(error).__name__}: {error}", stage=clock.stage)
+
+
+@contextmanager
+def _disk(task: Task) -> Iterator[None]:
+    """Tell a folder that nothing can be written to any more from trouble with one image's files."""
+    try:
+        yield
+    except OSError as error:
+        out = task.folder.parent
+        if error.errno in NO_DISK or not os.access(out, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"{out}: cannot be written to: {error}. Make room or name another folder; the same command goes on "
+                "from there."
+            ) from error
+        raise
