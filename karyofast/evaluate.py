@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from karyofast.coco import Truth
 from karyofast.config import DetectOptions, Options
 from karyofast.errors import DataError, OptionError
 from karyofast.evaluate_aneuploidy import AneuploidyScore, score_aneuploidy
@@ -144,6 +145,7 @@ def evaluate_instances(
     read: Reader | None = None,
     progress: Progress | None = None,
     threads: int = 0,
+    halfmax: Data | None = None,
 ) -> InstanceScore:
     """Score separated chromosomes against true masks.
 
@@ -156,6 +158,8 @@ def evaluate_instances(
         regions with a ``score`` are ranked by it for average precision.
     threads : int
         CPU threads of a learned separator, 0: one a core.
+    halfmax : Path, str or sequence of TruthPicture, optional
+        The truth of the same pictures with masks at the half-maximum: average precision is told for it, too.
 
     Returns
     -------
@@ -175,7 +179,8 @@ def evaluate_instances(
     for number, one in enumerate(pictures, start=1):
         results.append((separate(_metaphase(one, reader)), one.truth))
         _tell(progress, number, len(pictures))
-    return score_instances(results)
+    narrow = _narrow(pictures, halfmax) if halfmax is not None else []
+    return score_instances(results, narrow)
 
 
 def evaluate_failures(
@@ -270,6 +275,15 @@ def evaluate_pipeline(
         results.append((run(_metaphase(one, reader), given), one.truth))
         _tell(progress, number, len(pictures))
     return score_karyotypes(results)
+
+
+def _narrow(pictures: Sequence[TruthPicture], halfmax: Data) -> list[Truth]:
+    """The truth at the half-maximum of pictures, in their order."""
+    truths = {one.name: one.truth for one in _pictures(halfmax, "all")}
+    missing = [one.name for one in pictures if one.name not in truths]
+    if missing:
+        raise DataError(f"`halfmax` must hold the pictures of `data`. Got: no {missing[0]}.")
+    return [truths[one.name] for one in pictures]
 
 
 def _pictures(data: Data, slides: Slides) -> Sequence[TruthPicture]:

@@ -170,6 +170,28 @@ def find_failures(predicted: Sequence[Region], truth: Truth) -> ImageFailures:
         A prediction that does not lie in the picture.
     """
     shape = truth.image.shape
+    areas = [one.region.area for one in truth.instances]
+    wanted = [number for number, one in enumerate(truth.instances) if not one.ignore]
+    typical = float(np.median([areas[number] for number in wanted])) if wanted else 1.0
+    fates = []
+    for number, (kinds, concerned) in zip(wanted, what_holds(predicted, truth), strict=True):
+        contact, angle = contacts(truth, number)
+        fates.append(Fate(number, kinds, concerned, areas[number] / typical, contact, angle))
+    real = union([one.region for one in truth.instances], shape)
+    invented = [
+        number
+        for number, one in enumerate(predicted)
+        if np.count_nonzero(real[one.box.slices] & one.mask) < HALF * one.area
+    ]
+    return ImageFailures(truth, tuple(predicted), tuple(fates), tuple(invented))
+
+
+def what_holds(predicted: Sequence[Region], truth: Truth) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Of each true chromosome that is asked for, in their order: those of `KINDS` that hold, the predictions concerned.
+
+    Raises ValueError for a prediction that does not lie in the picture.
+    """
+    shape = truth.image.shape
     check_inside(predicted, shape)
     true = [one.region for one in truth.instances]
     wanted = [number for number, one in enumerate(truth.instances) if not one.ignore]
@@ -179,10 +201,8 @@ def find_failures(predicted: Sequence[Region], truth: Truth) -> ImageFailures:
     covering = _covered(predicted, own) >= HALF
     joining = covering[:, wanted].sum(axis=1) > 1
     lying = _lying(predicted, true, iou)
-    seen, real = union(predicted, shape), union(true, shape)
-    areas = np.array([one.area for one in true])
-    typical = float(np.median(areas[wanted])) if wanted else 1.0
-    fates = []
+    seen = union(predicted, shape)
+    found = []
     for number in wanted:
         joined, on = np.flatnonzero(covering[:, number] & joining), np.flatnonzero(lying == number)
         holds = {
@@ -191,16 +211,9 @@ def find_failures(predicted: Sequence[Region], truth: Truth) -> ImageFailures:
             "lost": np.count_nonzero(seen[own[number].box.slices] & own[number].mask) < HALF * own[number].area,
         }
         holds["misshapen"] = number not in paired and not any(holds.values())
-        kinds = tuple(kind for kind in KINDS if holds[kind])
-        contact, angle = contacts(truth, number)
-        near = tuple(sorted({*joined.tolist(), *on.tolist()}))
-        fates.append(Fate(number, kinds, near, float(areas[number] / typical), contact, angle))
-    invented = [
-        number
-        for number, one in enumerate(predicted)
-        if np.count_nonzero(real[one.box.slices] & one.mask) < HALF * one.area
-    ]
-    return ImageFailures(truth, tuple(predicted), tuple(fates), tuple(invented))
+        concerned = tuple(sorted({*joined.tolist(), *on.tolist()}))
+        found.append((tuple(kind for kind in KINDS if holds[kind]), concerned))
+    return found
 
 
 def _own(true: Sequence[Region], shape: tuple[int, int]) -> list[Region]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from karyofast.coco import Truth, TruthInstance
 from karyofast.evaluate_data import asked
+from karyofast.evaluate_failures import what_holds
 from karyofast.evaluate_match import Counts, check_inside, iou_matrix, lies_mostly_on, match, share, union
 from karyofast.evaluate_table import percent
 from karyofast.types import Region
@@ -49,6 +50,8 @@ class ImageInstances:
         `hits` and `true` alone, `predicted` is 0: no prediction can be given to one of the two kinds.
     count_error : int or None
         Predicted minus true number; None where the truth has ignored instances.
+    joined, split : int
+        True chromosomes that are, see `karyofast.evaluate_failures`.
     """
 
     name: str
@@ -57,15 +60,27 @@ class ImageInstances:
     touching: Counts
     overlapping: Counts
     count_error: int | None
+    joined: int = 0
+    split: int = 0
 
 
 @dataclass(frozen=True)
 class InstanceScore:
-    """Chromosomes of several pictures, one by one and pooled; `ap` in the order of `AP_LEVELS`."""
+    """Chromosomes of several pictures, one by one and pooled.
+
+    Attributes
+    ----------
+    images : tuple of ImageInstances
+    ap, crowded_ap : tuple of float or None
+        In the order of `AP_LEVELS`.
+    halfmax_ap : tuple of float or None
+        `ap` against the same chromosomes drawn at their half-maximum; empty where there are none.
+    """
 
     images: tuple[ImageInstances, ...]
     ap: tuple[float | None, ...]
     crowded_ap: tuple[float | None, ...]
+    halfmax_ap: tuple[float | None, ...] = ()
 
     @property
     def pooled(self) -> Counts:
@@ -102,20 +117,38 @@ class InstanceScore:
         """Mean absolute difference of the numbers."""
         return fmean(map(abs, self.count_errors)) if self.count_errors else None
 
+    @property
+    def count_bias(self) -> float | None:
+        """Mean difference of the numbers, below 0 where chromosomes are missing."""
+        return fmean(self.count_errors) if self.count_errors else None
+
+    @property
+    def joined(self) -> float | None:
+        """Share of the true chromosomes that are joined to another one."""
+        return share(sum(one.joined for one in self.images), self.pooled.true)
+
+    @property
+    def split(self) -> float | None:
+        """Share of the true chromosomes that are split."""
+        return share(sum(one.split for one in self.images), self.pooled.true)
+
     def _sum(self, field: str) -> Counts:
         return sum((getattr(one, field) for one in self.images), Counts())
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
-            "instances": {**self.pooled.to_dict(), **_ap_dict(self.ap)},
+            "instances": {**self.pooled.to_dict(), **_ap_dict(self.ap), **_ap_dict(self.halfmax_ap, "_halfmax")},
             "crowded": {**self.crowded.to_dict(), **_ap_dict(self.crowded_ap)},
             "touching": _recall_dict(self.touching),
             "overlapping": _recall_dict(self.overlapping),
+            "joined": self.joined,
+            "split": self.split,
             "count": {
                 "images": len(self.count_errors),
                 "right": self.count_right,
                 "mean_absolute_error": self.mean_count_error,
+                "mean_error": self.count_bias,
             },
             "images": [
                 {
@@ -124,6 +157,8 @@ class InstanceScore:
                     "crowded": one.crowded.to_dict(),
                     "touching": _recall_dict(one.touching),
                     "overlapping": _recall_dict(one.overlapping),
+                    "joined": one.joined,
+                    "split": one.split,
                     "count_error": one.count_error,
                 }
                 for one in self.images
@@ -132,7 +167,7 @@ class InstanceScore:
 
     def rows(self, name: str = "") -> list[dict[str, str]]:
         """One row for a table of methods."""
-        error = self.mean_count_error
+        error, bias = self.mean_count_error, self.count_bias
         return [
             {
                 "method": name,
@@ -141,11 +176,15 @@ class InstanceScore:
                 "precision": percent(self.pooled.precision),
                 "recall": percent(self.pooled.recall),
                 "F1": percent(self.pooled.f1),
-                **{f"AP{100 * level:.0f}": percent(ap) for level, ap in zip(AP_LEVELS, self.ap, strict=True)},
+                **_ap_cells(self.ap),
+                **_ap_cells(self.halfmax_ap, " half-max"),
                 "crowded F1": percent(self.crowded.f1),
                 "touching": percent(self.touching.recall),
                 "overlapping": percent(self.overlapping.recall),
+                "joined": percent(self.joined),
+                "split": percent(self.split),
                 "count error": "-" if error is None else f"{error:.1f}",
+                "bias": "-" if bias is None else f"{bias:+.1f}",
                 "count right": percent(self.count_right),
             }
         ]
@@ -161,13 +200,15 @@ class InstanceScore:
                 "F1": percent(one.counts.f1),
                 "touching": percent(one.touching.recall),
                 "overlapping": percent(one.overlapping.recall),
+                "joined": str(one.joined),
+                "split": str(one.split),
                 "count error": "-" if one.count_error is None else f"{one.count_error:+d}",
             }
             for one in self.images
         ]
 
 
-def score_instances(pictures: Sequence[tuple[Sequence[Region], Truth]]) -> InstanceScore:
+def score_instances(pictures: Sequence[tuple[Sequence[Region], Truth]], halfmax: Sequence[Truth] = ()) -> InstanceScore:
     """Score the chromosomes of several pictures.
 
     Parameters
@@ -175,6 +216,8 @@ def score_instances(pictures: Sequence[tuple[Sequence[Region], Truth]]) -> Insta
     pictures : sequence of (sequence of Region, Truth)
         Predictions and truth of each picture. A prediction's ``score`` (`karyofast.types.Chromosome`)
         orders it for average precision; a region without one counts as 1.
+    halfmax : sequence of Truth
+        Of the same pictures in the same order, masks drawn at the half-maximum; empty where there is none.
 
     Returns
     -------
@@ -185,10 +228,12 @@ def score_instances(pictures: Sequence[tuple[Sequence[Region], Truth]]) -> Insta
     ValueError
         A prediction that does not lie in its picture.
     """
+    narrow = [(predicted, truth) for (predicted, _), truth in zip(pictures, halfmax, strict=True)] if halfmax else []
     return InstanceScore(
         images=tuple(score_image_instances(predicted, truth) for predicted, truth in pictures),
         ap=average_precision(pictures),
         crowded_ap=average_precision(pictures, only=crowded),
+        halfmax_ap=average_precision(narrow) if narrow else (),
     )
 
 
@@ -206,6 +251,7 @@ def score_image_instances(predicted: Sequence[Region], truth: Truth) -> ImageIns
     crowd_hits = sum(crowded(wanted[j]) for _, j in pairs)
     crowd_wrong = sum(lies_mostly_on(predicted[i], crowd) for i in wrong)
     any_ignored = len(wanted) < len(truth.instances)
+    wrongs = [kinds for kinds, _ in what_holds(predicted, truth)]
     return ImageInstances(
         name=truth.image.file_name,
         counts=Counts(len(pairs), len(pairs) + len(wrong), len(wanted)),
@@ -213,6 +259,8 @@ def score_image_instances(predicted: Sequence[Region], truth: Truth) -> ImageIns
         touching=Counts(sum(wanted[j].touching for _, j in pairs), 0, sum(one.touching for one in wanted)),
         overlapping=Counts(sum(wanted[j].overlapping for _, j in pairs), 0, sum(one.overlapping for one in wanted)),
         count_error=None if any_ignored else len(predicted) - len(wanted),
+        joined=sum("joined" in kinds for kinds in wrongs),
+        split=sum("split" in kinds for kinds in wrongs),
     )
 
 
@@ -322,8 +370,12 @@ def _coco(data: Any, images: list[dict[str, Any]], annotations: list[dict[str, A
     return data
 
 
-def _ap_dict(ap: Sequence[float | None]) -> dict[str, float | None]:
-    return {f"ap{100 * level:.0f}": value for level, value in zip(AP_LEVELS, ap, strict=True)}
+def _ap_dict(ap: Sequence[float | None], rim: str = "") -> dict[str, float | None]:
+    return {f"ap{100 * level:.0f}{rim}": value for level, value in zip(AP_LEVELS, ap, strict=False)}
+
+
+def _ap_cells(ap: Sequence[float | None], rim: str = "") -> dict[str, str]:
+    return {f"AP{100 * level:.0f}{rim}": percent(value) for level, value in zip(AP_LEVELS, ap, strict=False)}
 
 
 def _recall_dict(counts: Counts) -> dict[str, Any]:

@@ -50,7 +50,10 @@ Otsu's components cut by a watershed)."""
 SECOND_LOOK = "second-look"
 """The whole pipeline, of which the chromosomes are taken: axis, and what the second look makes of it."""
 
-SEPARATIONS = (SECOND_LOOK, *INSTANCES)
+FIRST_LOOK = "first-look"
+"""The same without the second look: what it changes stands between the two."""
+
+SEPARATIONS = (SECOND_LOOK, FIRST_LOOK, *INSTANCES)
 """Names that `separator_of` knows."""
 
 
@@ -73,8 +76,9 @@ def separator_of(method: str | Options | Detector, threads: int) -> Detector:
     if isinstance(method, str):
         if method not in SEPARATIONS:
             raise OptionError(f"`method` must be one of {', '.join(SEPARATIONS)}. Got: {method!r}.")
-        if method == SECOND_LOOK:
-            whole = karyotyper_of(Options(), threads, "found")
+        if method in (SECOND_LOOK, FIRST_LOOK):
+            options = Options(segment=SegmentOptions(second_look=method == SECOND_LOOK))
+            whole = karyotyper_of(options, threads, "found")
             return lambda metaphase: whole(metaphase, None).chromosomes
         method = INSTANCES[method]
     if not isinstance(method, Options):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 import zipfile
 
@@ -323,6 +324,18 @@ def test_evaluate_instances_tells_methods_and_images(karyofast, drawn):
     assert len(details.splitlines()) == 1 + 2 * 2
 
 
+def test_evaluate_instances_tells_both_rims_and_the_count_before_the_second_look(karyofast, single, tmp_path):
+    folder = tmp_path / "both"
+    shutil.copytree(single, folder)
+    shutil.copy(folder / "instances.json", folder / "instances_halfmax.json")
+    code, out, _ = karyofast("evaluate", "instances", "--data", folder, "--method", "first-look", "--json", "-")
+    assert code == 0
+    score = json.loads(out)["scores"]["first-look"]
+    assert score["instances"]["ap50_halfmax"] == score["instances"]["ap50"] > 0.0
+    # ten of the 46 chromosomes are annotated
+    assert score["count"]["mean_error"] > 20
+
+
 def test_evaluate_failures_draws_what_each_method_gets_wrong(karyofast, drawn, tmp_path):
     out = tmp_path / "failures"
     methods = ("--method", "otsu", "--method", "watershed")
@@ -393,7 +406,7 @@ def test_evaluate_pipeline_scores_the_whole_way(karyofast, single, masks, name):
     ("arguments", "expected", "told"),
     [
         (("detection", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of er, er-no-geometry"),
-        (("instances", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of second-look, axis, rrt"),
+        (("instances", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of second-look, first-look, axis, rrt"),
         (("pipeline", "--data", "DRAWN", "--masks", "true", "--method", "rrt"), 2, "nothing is separated"),
         (("detection", "--data", "EMPTY"), 1, "must hold instances.json"),
         (("detection", "--data", "EMPTY/none.json"), 1, "none.json"),

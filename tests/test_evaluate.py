@@ -144,6 +144,15 @@ def test_a_simulated_set_is_read_as_any_other(tmp_path):
     assert score.pooled.f1 == 1.0
 
 
+def test_a_truth_at_the_half_maximum_must_hold_the_same_pictures(small):
+    read = blank(shapes_of(load_truth(small)))
+    pictures = load_truth(small)
+    score = evaluate_instances(pictures[:2], lambda m: [], read=read, halfmax=pictures[::-1])
+    assert score.halfmax_ap == (0.0, 0.0)
+    with pytest.raises(DataError, match=r"`halfmax` must hold the pictures of `data`. Got: no 2.png"):
+        evaluate_instances(pictures[:2], lambda m: [], read=read, halfmax=pictures[:1])
+
+
 def test_slides_and_codes_choose_the_pictures(small):
     read = blank(shapes_of(load_truth(small)))
     seen = []

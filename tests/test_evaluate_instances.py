@@ -171,6 +171,28 @@ def test_run_lengths_of_a_region_are_those_of_its_picture(seed):
     assert np.array_equal(drawn, region.full_mask((8, 8)))
 
 
+def test_joined_and_split_chromosomes_and_the_bias_of_the_count_are_told():
+    joined = truth_of([bar(0, 0), bar(0, 10), bar(20, 20)], SHAPE)
+    split = truth_of([bar(0, 0), bar(20, 20)], SHAPE)
+    found = [bar(0, 0, 10, 20), bar(20, 20)], [bar(0, 0, 10, 5), bar(0, 5, 10, 5), bar(20, 20), bar(0, 50)]
+    score = score_instances(list(zip(found, (joined, split), strict=True)))
+    assert [(one.joined, one.split, one.count_error) for one in score.images] == [(2, 0, -1), (0, 1, 2)]
+    assert (score.joined, score.split) == pytest.approx((0.4, 0.2))
+    assert (score.mean_count_error, score.count_bias) == (1.5, 0.5)
+    (row,) = score.rows()
+    assert (row["joined"], row["split"], row["count error"], row["bias"]) == ("40.0", "20.0", "1.5", "+0.5")
+
+
+def test_average_precision_is_told_for_both_rims_where_there_are_two():
+    wide, narrow = truth_of([bar(0, 0, 10, 10)], SHAPE), truth_of([bar(1, 1, 8, 8)], SHAPE)
+    score = score_instances([([bar(0, 0)], wide)], [narrow])
+    # 64 of 100 px
+    assert (score.ap, score.halfmax_ap) == (pytest.approx((1.0, 1.0)), pytest.approx((1.0, 0.0)))
+    assert score.rows()[0]["AP75 half-max"] == "0.0"
+    assert score.to_dict()["instances"]["ap50_halfmax"] == pytest.approx(1.0)
+    assert "AP75 half-max" not in score_instances([([bar(0, 0)], wide)]).rows()[0]
+
+
 def test_rows_and_json_carry_the_same_figures():
     masks = [bar(0, 0), bar(0, 10), bar(20, 20)]
     score = score_instances([(masks[:2], truth_of(masks, SHAPE, name="a.png"))])
