@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karyofast import __version__, report, run_folder, run_scripts
 from karyofast.batch_facts import describe, models_of
@@ -26,9 +26,15 @@ from karyofast.run_folder import INSTANCES, RUN, Shard, Task
 from karyofast.run_log import opened
 from karyofast.summary import case_of, case_pattern, case_row, case_rows, write_cases
 
+if TYPE_CHECKING:
+    from karyofast.batch_store import Store
+
+OF_ALL = (RUN, SUMMARY, CASES, INSTANCES, PAGE)
+"""Files that tell of the run as a whole."""
+
 
 def run(
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | str],
     out: Path,
     options: Options = Options(),  # noqa: B008 (frozen)
     *,
@@ -42,6 +48,7 @@ def run(
     case_regex: str | None = None,
     log: Path | None = None,
     analyse: Analyse | None = None,
+    store: Store | None = None,
     progress: Callable[[SummaryRow], None] | None = None,
 ) -> list[SummaryRow]:
     """Karyotype images into `out`; a rerun does only what is missing, changed or failed.
@@ -50,8 +57,8 @@ def run(
 
     Parameters
     ----------
-    inputs : sequence of Path
-        Picture files; see `karyofast.io.expand_inputs`.
+    inputs : sequence of Path or str
+        Picture files, or their URLs; see `karyofast.remote.expand`.
     out : Path
         Folder of the run, made where it is missing.
     options : Options
@@ -77,6 +84,8 @@ def run(
         File to which events are appended as JSON, one a line, see `karyofast.run_log`.
     analyse : callable, optional
         Stands in for `karyofast.pipeline.karyotype`; with several jobs it must be picklable.
+    store : Store, optional
+        The folder at a URL that `out`, an empty one, mirrors; see `karyofast.batch_store.run`.
     progress : callable, optional
         Called with the row of each image when it is known, resumed ones at once.
 
@@ -106,8 +115,8 @@ def run(
     pattern = None if case_regex is None else case_pattern(case_regex)
     now = describe(options, {} if analyse else models_of(options, models))
     with writing(out):
-        content, tasks = begin(inputs, out, now, force=force, edits=edits, shard=shard)
-    setup = Setup(options, run_folder.fingerprint(now), analyse)
+        content, tasks = begin(inputs, out, now, force=force, edits=edits, shard=shard, store=store)
+    setup = Setup(options, run_folder.fingerprint(now), analyse, store)
     rows: dict[Task, SummaryRow] = {}
 
     def tell(task: Task, row: SummaryRow) -> None:
@@ -116,7 +125,14 @@ def run(
             progress(rows[task])
 
     with opened(log) as events:
-        events.write("start", folder=str(out), images=len(tasks), jobs=jobs, shard=shard and str(shard), **now)
+        events.write(
+            "start",
+            folder=store.url if store else str(out),
+            images=len(tasks),
+            jobs=jobs,
+            shard=shard and str(shard),
+            **now,
+        )
         for task in tasks:
             earlier = None if force else run_folder.finished(task, setup.settings)
             if earlier is not None:
@@ -124,6 +140,8 @@ def run(
         events.write("resumed", images=len(rows))
 
         def new(task: Task, row: SummaryRow) -> None:
+            if store:
+                store.take(task)
             tell(task, row)
             events.write("image", **asdict(rows[task]))
 
@@ -139,11 +157,14 @@ def run(
             for task in pending:
                 new(task, do(task, lambda stage: None))
         ordered = [rows[task] for task in tasks]
+        made = (f"summary-{shard}.csv",) if shard else OF_ALL
         with writing(out):
             if shard:
-                report.write_summary(out / f"summary-{shard}.csv", ordered)
+                report.write_summary(out / made[0], ordered)
             else:
                 end(tasks, out, ordered, content, case_regex)
+        if store:
+            store.publish(out, made)
         events.write("end", images=len(pending), failed=sum(row.status == "failed" for row in ordered))
     return ordered
 
@@ -168,23 +189,24 @@ def _check_processes(models: Models | None, jobs: int, bounds: Bounds, dask: str
 
 
 def begin(
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | str],
     out: Path,
     now: dict[str, Any],
     *,
     force: bool = False,
     edits: Path | None = None,
     shard: Shard | None = None,
+    store: Store | None = None,
 ) -> tuple[dict[str, Any], list[Task]]:
     """Compare with an earlier run in `out` and read the scripts, then write run.json.
 
     Parameters
     ----------
-    inputs : sequence of Path
+    inputs : sequence of Path or str
     out : Path
     now : dict
         From `describe`.
-    force, edits, shard
+    force, edits, shard, store
         See `run`.
 
     Returns
@@ -199,6 +221,8 @@ def begin(
     OptionError
         See `run`.
     """
+    if store:
+        store.fetch(out)
     try:
         earlier = run_folder.read_run(out)
     except OptionError:
@@ -208,7 +232,7 @@ def begin(
     if earlier is not None and not force:
         run_folder.check_same(out, earlier, now)
     folders = dict(earlier["folders"]) if earlier else {}
-    tasks = run_folder.tasks(inputs, out, folders)
+    tasks = run_folder.tasks(inputs, out, folders, store.url if store else "")
     if edits is not None:
         tasks = run_scripts.with_scripts(tasks, out, edits)
     folders.update({task.source: task.folder.name for task in tasks})
@@ -216,10 +240,12 @@ def begin(
     content = {**now, **images, "folders": folders}
     out.mkdir(parents=True, exist_ok=True)
     if shard is None:
-        for name in (RUN, SUMMARY, CASES, INSTANCES, PAGE):
+        for name in OF_ALL:
             run_folder.sweep(out, name)
     if shard is None or content != earlier:  # other shards may be reading it
         run_folder.write_json(out / RUN, content)
+        if store:
+            store.publish(out, [RUN])
     return content, [task for task in tasks if shard is None or shard.holds(task.path)]
 
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from karyofast import batch, batch_facts, pipeline, report, run_folder, run_scripts
+from karyofast.batch_image import read_picture
 from karyofast.clock import Clock
 from karyofast.config import Options, from_dict
 from karyofast.edit import fingerprint
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
-from karyofast.io import read_metaphase
 from karyofast.pipeline import Models
 from karyofast.report import SummaryRow
 from karyofast.run_folder import RUN, Task
@@ -84,7 +84,7 @@ def edit(
     with batch.writing(out):
         content = run
         if out.resolve() != folder.resolve():
-            content, tasks = batch.begin([Path(os.path.relpath(task.path)) for task in tasks], out, now)
+            content, tasks = batch.begin([_given(task) for task in tasks], out, now)
             rows = {}
         for task, case, (karyotype, clock) in zip(tasks, cases, made, strict=True):
             made_from = run_folder.source_of(task, settings)
@@ -92,6 +92,11 @@ def edit(
             rows[task] = replace(row, case=case)
         batch.end(list(rows), out, list(rows.values()), content, run.get("case_regex"))
     return [rows[task] for task in tasks]
+
+
+def _given(task: Task) -> Path | str:
+    """The picture of a task as a run is given it."""
+    return task.source if task.remote else Path(os.path.relpath(task.path))
 
 
 def _task(known: Mapping[str, Task], name: str, folder: Path, settings: str) -> Task:
@@ -109,7 +114,7 @@ def _edited(task: Task, script: Script, options: Options, models: Models) -> tup
     """The karyotype of an image after the scripts it has seen already and its new one, and the time it took."""
     clock = Clock()
     clock.begin("read")
-    karyotype = pipeline.karyotype(read_metaphase(task.path, options.polarity), options, models, clock=clock)
+    karyotype = pipeline.karyotype(read_picture(task, options.polarity), options, models, clock=clock)
     for earlier in run_scripts.trail(task.folder):
         karyotype = pipeline.revise(karyotype, earlier, options, models, clock)
     if fingerprint(karyotype.chromosomes) != run_scripts.masks_of(task.folder):

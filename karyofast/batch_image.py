@@ -7,21 +7,25 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-from karyofast import __version__, batch_facts, pipeline, run_folder
+from karyofast import __version__, batch_facts, pipeline, remote, run_folder
 from karyofast.batch_workers import Do
 from karyofast.clock import Clock
 from karyofast.config import Options
-from karyofast.errors import KaryofastError, ModelError, OutputError
+from karyofast.errors import ImageError, KaryofastError, ModelError, OutputError
 from karyofast.io import read_metaphase
 from karyofast.pipeline import Models
 from karyofast.report import SummaryRow
 from karyofast.run_folder import Task
 from karyofast.summary import failed_row
-from karyofast.types import Karyotype, Metaphase
+from karyofast.types import Karyotype, Metaphase, Polarity
+
+if TYPE_CHECKING:
+    from karyofast.batch_store import Store
 
 Analyse = Callable[[Metaphase], Karyotype]
 
@@ -42,11 +46,14 @@ class Setup:
         Fingerprint of the run, written with each result.
     analyse : callable or None
         Stands in for the pipeline.
+    store : Store or None
+        Where the results go, when OUT lies at a URL.
     """
 
     options: Options
     settings: str
     analyse: Analyse | None = None
+    store: Store | None = None
 
     def check(self) -> None:
         """Raise `ModelError` where this process would not make the results of the run that it is for."""
@@ -92,13 +99,14 @@ def attempt(
     clock.begin("read")
     try:
         made_from = run_folder.source_of(task, setup.settings)
-        with _disk(task):
-            run_folder.clear(task)
-        karyotype = analyse(read_metaphase(task.path, setup.options.polarity), clock=clock)
-        for script in task.scripts:
-            karyotype = revise(karyotype, script, clock=clock)
-        with _disk(task):
-            return run_folder.write_result(task, karyotype, made_from, setup.options.arrange, clock)
+        with setup.store.place(task) if setup.store else nullcontext(task) as placed:
+            with _disk(placed):
+                run_folder.clear(placed)
+            karyotype = analyse(read_picture(placed, setup.options.polarity), clock=clock)
+            for script in task.scripts:
+                karyotype = revise(karyotype, script, clock=clock)
+            with _disk(placed):
+                return run_folder.write_result(placed, karyotype, made_from, setup.options.arrange, clock)
     except OutputError:
         raise
     except KaryofastError as error:
@@ -110,6 +118,17 @@ def attempt(
         # night's run; type and message stand in the summary, the way there in the log (--verbose)
         _log.debug("%s: failed unexpectedly", task.path, exc_info=True)
         return failed_row(task.image, f"unexpected {type(error).__name__}: {error}", stage=clock.stage)
+
+
+def read_picture(task: Task, polarity: Literal["auto"] | Polarity) -> Metaphase:
+    """The picture of a task; raises the `ImageError` of `karyofast.io.read_metaphase`."""
+    if not task.remote:
+        return read_metaphase(task.path, polarity)
+    with remote.fetched(task.source) as copy:
+        try:
+            return read_metaphase(copy, polarity)
+        except ImageError as error:
+            raise ImageError(str(error).replace(str(copy), task.source)) from error
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from karyofast import coco, report
+from karyofast import coco, remote, report
 from karyofast.config import ArrangeOptions
 from karyofast.edit_script import Script
 from karyofast.errors import ImageError, OptionError
@@ -94,11 +94,12 @@ class Task:
     Attributes
     ----------
     path : Path
-        As given.
+        As given; the name alone where it lies at a URL.
     folder : Path
         Its own folder in OUT.
     source : str
-        Its path seen from OUT: stays the same when the run is called from elsewhere, or moved with its images.
+        Its path seen from OUT: stays the same when the run is called from elsewhere, or moved with its images. The
+        whole path where OUT lies at a URL, the URL where the image does.
     called : str
         Its name in `summary.csv` where that is not the path.
     scripts : tuple of Script
@@ -116,8 +117,13 @@ class Task:
         """Its name in `summary.csv`."""
         return self.called or str(self.path)
 
+    @property
+    def remote(self) -> bool:
+        """Whether it lies at a URL."""
+        return remote.is_url(self.source)
 
-def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list[Task]:
+
+def tasks(inputs: Sequence[Path | str], out: Path, earlier: Mapping[str, str], store: str = "") -> list[Task]:
     """One task an image, inputs named twice and OUT's own drawings left out.
 
     The folder is the one that an earlier run gave to the image, else the image's stem; where that is taken
@@ -125,9 +131,12 @@ def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list
 
     Parameters
     ----------
-    inputs : sequence of Path
+    inputs : sequence of Path or str
+        Files, or URLs.
     out : Path
         Folder of the run.
+    store : str
+        The URL that `out` mirrors, if any.
     earlier : mapping
         Folder names by source, from the ``folders`` of an earlier run.json.
 
@@ -136,15 +145,16 @@ def tasks(inputs: Sequence[Path], out: Path, earlier: Mapping[str, str]) -> list
     >>> [task.folder.name for task in tasks([Path("a/one.png"), Path("b/one.png")], Path("out"), {})]
     ['one', 'one-2']
     """
-    paths = {os.path.relpath(path, out): path for path in inputs if not _drawn(path, out)}
+    paths = {_source(path, out, store): path for path in inputs if not _drawn(path, out, store)}
     taken = {name.casefold() for name in earlier.values()}
     made = []
-    for source, path in paths.items():
+    for source, given in paths.items():
+        path = Path(given) if isinstance(given, Path) else Path(remote.name_of(given))
         name = earlier.get(source)
         if name is None:
             name = next(name for name in _names(path.stem) if _free(name, out, taken))
             taken.add(name.casefold())
-        made.append(Task(path, out / name, source))
+        made.append(Task(path, out / name, source, given if isinstance(given, str) else ""))
     return made
 
 
@@ -170,13 +180,26 @@ def written(out: Path, run: Mapping[str, Any]) -> list[tuple[Task, SummaryRow]]:
     if len(rows) != len(names):
         raise OptionError(f"{out / SUMMARY}: has {len(rows)} rows, {RUN} {len(names)} images. Run the pictures again.")
     return [
-        (Task(Path(os.path.normpath(out / sources[name])), out / name, sources[name], row.image), row)
+        (Task(picture_of(out, sources[name]), out / name, sources[name], row.image), row)
         for name, row in zip(names, rows, strict=True)
     ]
 
 
-def _drawn(path: Path, out: Path) -> bool:
+def picture_of(out: Path, source: str) -> Path:
+    """Where the picture of a result lies, or the name alone of one at a URL."""
+    return Path(remote.name_of(source)) if remote.is_url(source) else Path(os.path.normpath(out / source))
+
+
+def _source(path: Path | str, out: Path, store: str) -> str:
+    if isinstance(path, str):
+        return path
+    return os.path.abspath(path) if store else os.path.relpath(path, out)
+
+
+def _drawn(path: Path | str, out: Path, store: str) -> bool:
     """Whether a picture is one that an earlier run drew: a pattern with ``**`` finds those too."""
+    if isinstance(path, str):
+        return remote.name_of(path) in (KARYOGRAM, OVERLAY) and bool(store) and path.startswith(f"{store}/")
     parent = Path(os.path.abspath(path)).parent
     if path.name not in (KARYOGRAM, OVERLAY) or not (parent / PART).exists():
         return False
@@ -256,6 +279,8 @@ def fingerprint(run: Mapping[str, Any]) -> str:
 
 def source_of(task: Task, settings: str) -> dict[str, Any]:
     """What a result is made from, taken before the picture is read: one that changes meanwhile is done again."""
+    if task.remote:
+        return {"source": task.source, **remote.facts(task.source), "settings": settings}
     try:
         stat = task.path.stat()
     except OSError as error:

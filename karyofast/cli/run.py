@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,6 @@ from karyofast.cli.options import (
     Json,
     Method,
     ModelOrFile,
-    Out,
     Polarity,
     Precision,
     Quiet,
@@ -37,7 +37,9 @@ USUAL = 46
 
 def run(
     inputs: Inputs,
-    out: Out,
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Folder for the results, here or at a URL.", show_default=False)
+    ],
     polarity: Polarity = None,
     detector: Detector = None,
     method: Method = None,
@@ -87,6 +89,8 @@ def run(
     An image that cannot be used is named with its stage and reason and does not stop the others; the exit code is 3
     then. With several jobs, a timeout or a bound on memory, not even one that brings its process down does.
 
+    INPUT and OUT may be URLs, as s3://BUCKET/FOLDER (pip install 'karyofast[s3]').
+
     Workers of a Dask cluster must have the same karyofast, and see the pictures and OUT by the same paths.
 
     \b
@@ -97,14 +101,14 @@ def run(
       karyofast run slides/ -o results --config settings.toml --json
       karyofast run slides/ -o results --case-regex "([^/]+)_[0-9]+" --log run.log
       karyofast run slides/ -o results --shard 1/2    and --shard 2/2 on another machine, then once without
+      karyofast run s3://lab/slides -o s3://lab/results --jobs 4
       karyofast run slides/ -o results --dask tcp://10.0.0.5:8786
       karyofast run slides/ -o results --model exported/g-band-int8
       karyofast run slides/ -o results --runtime torch --device cuda --precision fp16
       karyofast run slides/ -o again --edits results
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    from karyofast import batch
+    from karyofast import batch, batch_store, remote
     from karyofast.batch_workers import Bounds
-    from karyofast.io import expand_inputs
     from karyofast.run_folder import Shard
 
     options = resolve(
@@ -118,8 +122,9 @@ def run(
         precision=precision,
     )
     lot = Shard.parse(shard) if shard else None
-    paths = expand_inputs(inputs)
-    awaited = [path for path in paths if lot is None or lot.holds(path)]
+    paths = remote.expand(inputs)
+    do = partial(batch_store.run, paths, out) if remote.is_url(out) else partial(batch.run, paths, Path(out))
+    awaited = [path for path in paths if lot is None or lot.holds(Path(path))]
     known: Counter[str] = Counter()
     began = time.monotonic()
     with progress("karyotype", quiet) as advance:
@@ -132,9 +137,7 @@ def run(
             advance(known.total(), len(awaited), text)
 
         try:
-            rows = batch.run(
-                paths,
-                out,
+            rows = do(
                 options,
                 jobs=jobs,
                 force=force,
@@ -155,7 +158,7 @@ def run(
         raise typer.Exit(SOME_FAILED)
 
 
-def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool, whole: bool) -> None:
+def _print(rows: Sequence[SummaryRow], out: str, as_json: bool, quiet: bool, whole: bool) -> None:
     from karyofast.summary import case_row, case_rows
 
     failed = [row for row in rows if row.status == "failed"]
@@ -183,4 +186,4 @@ def _print(rows: Sequence[SummaryRow], out: Path, as_json: bool, quiet: bool, wh
         if len(ranked) > 1:
             (least, worst), (most, best) = ranked[0], ranked[-1]
             typer.echo(f"best spread {best} ({most:.2f}), worst {worst} ({least:.2f})")
-        typer.echo(f"open {out / 'report.html'}" if whole else "call without --shard when all lots are done")
+        typer.echo(f"open {out}/report.html" if whole else "call without --shard when all lots are done")
