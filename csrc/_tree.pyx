@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 cdef extern from "tree_core.h":
     enum:
-        KF_SUMS, KF_INTS
+        KF_MOMENTS
     ctypedef struct kf_picture:
         const void *pixels
         int32_t height, width
@@ -17,9 +17,20 @@ cdef extern from "tree_core.h":
         int path
     ctypedef struct kf_tree:
         int64_t count, kept
-    int kf_tree_build(const kf_picture *picture, int32_t *labels, kf_tree *tree) nogil
-    int kf_tree_write(const kf_picture *picture, const kf_tree *tree, int32_t *order, int32_t *ints, int32_t *box,
-                      int64_t *sums) nogil
+    ctypedef struct kf_regions:
+        int32_t *order
+        int32_t *level
+        int32_t *parent
+        int32_t *start
+        int32_t *area
+        int32_t *euler
+        int32_t *perimeter
+        int32_t *box
+        int64_t *moments
+        int64_t *grey
+        int64_t *grey2
+    int kf_tree_build(const kf_picture *picture, kf_tree *tree) nogil
+    int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions) nogil
     void kf_tree_free(kf_tree *tree) nogil
 
 
@@ -35,8 +46,8 @@ def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, 
     connectivity 4 or 8, 0 <= max_level <= the type's maximum, min_area >= 1, `path` there on this processor.
 
     Returns `order` (int32, pixels of the regions as flat indices), `ints` (int32, 6 rows: level, parent, start, area,
-    euler, perimeter), `box` (int32, 4 columns: top, left, height, width) and `sums` (int64, 8 columns: row, row^2,
-    column, column^2, row * column, one for the kernel's own use, grey, grey^2).
+    euler, perimeter), `box` (int32, 4 columns: top, left, height, width), `moments` (int64, 5 columns: row, column,
+    row^2, column^2, row * column) and `greys` (int64, 2 rows: grey, grey^2).
     Paper section 3, eq. 1 and 2; algorithm and complexity: tree_core.c.
     """
     cdef kf_picture picture
@@ -50,22 +61,25 @@ def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, 
     picture.max_level = max_level
     picture.min_area = min_area
     picture.path = path
-    # scratch for the labels first, then the order itself
-    cdef int32_t[::1] order = np.empty((image.shape[0] + 2) * (image.shape[1] + 2), dtype=np.int32)
-    cdef int32_t[:, ::1] ints, box
-    cdef int64_t[:, ::1] sums
+    cdef kf_regions regions
+    cdef int32_t[::1] order = np.empty(0, dtype=np.int32)
+    cdef int32_t[:, ::1] ints = np.empty((6, 0), dtype=np.int32), box = np.empty((0, 4), dtype=np.int32)
+    cdef int64_t[:, ::1] moments = np.empty((0, KF_MOMENTS), dtype=np.int64), greys = np.empty((2, 0), dtype=np.int64)
     try:
         with nogil:
-            failed = kf_tree_build(&picture, &order[0], &tree)
-        if not failed:
-            ints = np.empty((KF_INTS, tree.count), dtype=np.int32)
+            failed = kf_tree_build(&picture, &tree)
+        if not failed and tree.count:
+            order = np.empty(tree.kept, dtype=np.int32)
+            ints = np.empty((6, tree.count), dtype=np.int32)
             box = np.empty((tree.count, 4), dtype=np.int32)
-            sums = np.zeros((tree.count, KF_SUMS), dtype=np.int64)
-            if tree.count:
-                with nogil:
-                    failed = kf_tree_write(&picture, &tree, &order[0], &ints[0, 0], &box[0, 0], &sums[0, 0])
+            moments = np.empty((tree.count, KF_MOMENTS), dtype=np.int64)
+            greys = np.empty((2, tree.count), dtype=np.int64)
+            regions = kf_regions(&order[0], &ints[0, 0], &ints[1, 0], &ints[2, 0], &ints[3, 0], &ints[4, 0],
+                                 &ints[5, 0], &box[0, 0], &moments[0, 0], &greys[0, 0], &greys[1, 0])
+            with nogil:
+                failed = kf_tree_write(&picture, &tree, &regions)
         if failed:
             raise MemoryError("component_tree ran out of memory.")
-        return np.asarray(order)[:tree.kept], np.asarray(ints), np.asarray(box), np.asarray(sums)
+        return np.asarray(order), np.asarray(ints), np.asarray(box), np.asarray(moments), np.asarray(greys)
     finally:
         kf_tree_free(&tree)

@@ -7,14 +7,16 @@
  *    regions that hold it (after Gray 1971, quad counts): a pair or quad of pixels enters with its highest member, a
  *    corner of the pixel grid with its lowest, so every region's count is a plain sum over its pixels.
  * 2. A counting sort brings the pixels at or below the bound into that order (tree_sort.inc).
- * 3. Pixels join by rising level (Kruskal's order; Berger et al., ICIP 2007). The union-find forest is over the minima
- *    alone, with halved paths (Tarjan and van Leeuwen 1984): a regular pixel costs one look-up.
- * 4. Each region's range of `order` is given out from the roots down, children first, then its own pixels. Sums start
- *    as those of the region's own pixels and go up the tree once.
+ * 3. Levels rise (Kruskal's order; Berger et al., ICIP 2007), each in four steps of which three are without branches
+ *    that depend on a pixel: pixels take the minimum that a lower neighbour of theirs descends to; saddles join minima
+ *    (a union-find forest over these alone, the older as root, halved paths: Tarjan and van Leeuwen 1984); what was
+ *    joined gets its region; pixels count into theirs. All joins of a level come first, so a region is made once.
+ * 4. Each region's range of `order` is given out from the roots down, children first, then its own pixels, which are
+ *    one run: moments and boxes are summed along runs, and go up the tree once.
  *
  * Pixels of one level are met in row-major order, so memory is read in sweeps, and steps of different pixels do not
- * wait for one another as the pops of a flood do. Time O(pixels * connectivity * inverse Ackermann); memory 13 bytes a
- * pixel and 16 a region of any size (and 16 a minimum while building) beside what is returned. No globals, no Python. */
+ * wait for one another as the pops of a flood do. Time O(pixels * connectivity * inverse Ackermann); memory 14 bytes a
+ * pixel and 24 a region of any size beside what is returned. No globals, no Python. */
 #include "tree_core.h"
 
 #include <stdlib.h>
@@ -23,23 +25,19 @@
 #include "cpu.h"
 #include "memory.h"
 
-enum { KF_BLOCK = 128, KF_AHEAD = 16 }; /* pixels that are skipped together; pixels that are fetched ahead */
+enum { KF_BLOCK = 64, KF_AHEAD = 16 }; /* pixels that are skipped together; pixels that are fetched ahead */
 
 #define BODY "tree_paths.inc"
 #include "each_path.inc"
 
 /* Returns the minima. */
-static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, int32_t *labels) {
+static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, uint16_t *codes) {
 #ifdef KF_X86_PATHS
-    if (picture->path == KF_AVX512) return kf_local_avx512(picture, line, active, labels);
-    if (picture->path == KF_AVX2) return kf_local_avx2(picture, line, active, labels);
+    if (picture->path == KF_AVX512) return kf_local_avx512(picture, line, active, codes);
+    if (picture->path == KF_AVX2) return kf_local_avx2(picture, line, active, codes);
 #endif
-    return kf_local_portable(picture, line, active, labels);
+    return kf_local_portable(picture, line, active, codes);
 }
-
-/* Steps to the neighbours by their bit in a local code; bit 8 stands for none. */
-#define KF_OFFSETS(stride) \
-    { -(stride), -1, 1, (stride), -(stride)-1, -(stride) + 1, (stride)-1, (stride) + 1 }
 
 static inline int kf_lowest_bit(uint32_t word) {
 #if defined(__GNUC__) || defined(__clang__)
@@ -61,261 +59,323 @@ static inline void kf_fetch(const void *at) {
 
 #include "tree_sort.inc"
 
-/* A connected component on its way up, known by its first minimum. */
-typedef struct {
-    int32_t up;     /* the component that it merged into, or itself */
-    int32_t node;   /* its innermost region that holds all of it so far */
-    int32_t level;  /* of that region */
-    int32_t area;  /* pixels in it so far */
-} kf_component;
+enum { KF_GROUPS = 255, KF_NO_GROUP = 256 }; /* of a local code: the neighbours; none */
 
-static inline int32_t kf_find(kf_component *component, int32_t at) {
-    while (component[at].up != at) {
-        component[at].up = component[component[at].up].up;
-        at = component[at].up;
+/* A tree on its way up. */
+typedef struct {
+    kf_tree *tree;
+    const uint16_t *code; /* [pixels] of sorted[i] */
+    int32_t offset[9];    /* to the neighbours by their bit in a code; to the pixel itself */
+    int32_t *label;       /* [of the picture] the minimum that a pixel descends to */
+    int32_t *up;          /* [minima] the minimum that it was joined to, or itself */
+    int32_t *newest;      /* [minima] the region of highest level of what it stands for, -1 where there is none yet */
+    int32_t *saddle;      /* [pixels of the commonest level] saddles of this level, as places in `sorted` */
+    int32_t *joined;      /* [minima] those that this level joined to others */
+    int32_t minima;       /* so far */
+    int32_t nodes;        /* so far */
+    int32_t fresh;        /* first node of this level */
+    kf_node share[64];    /* what a pixel adds to its node, by the shape in its code */
+} kf_growth;
+
+/* What a pixel adds to its region: itself, and to Euler number and perimeter by pairs and by quads or corners.
+ * Euler number: pixels - pairs + quads (4), or corners - sides + pixels with sides = 4 pixels - pairs (8). */
+static void kf_shares(int connectivity, kf_node *share) {
+    for (int shape = 0; shape < 64; shape++) {
+        const int pairs = shape & 7, quads = shape >> 3;
+        const int euler = connectivity == 4 ? 1 - pairs + quads : quads - 3 + pairs;
+        share[shape] = (kf_node){{1, euler, 4 - 2 * pairs, 0}};
+    }
+}
+
+static inline int32_t kf_find(int32_t *up, int32_t at) {
+    while (up[at] != at) {
+        up[at] = up[up[at]];
+        at = up[at];
     }
     return at;
 }
 
-static inline int32_t kf_new_node(kf_tree *tree, int32_t level) {
-    const int32_t node = (int32_t)tree->nodes++;
-    tree->node[node] = (kf_node){level, -1, 0, -1};
-    return node;
-}
-
-/* The innermost region of a component that reaches `level`. A region that the component outgrows gets its area. */
-static inline int32_t kf_raise(kf_tree *tree, kf_component *component, int32_t level) {
-    kf_node *old = &tree->node[component->node];
-    if (component->level == level) return component->node;
-    const int32_t fresh = kf_new_node(tree, level);
-    old->area = component->area;
-    old->parent = fresh;
-    component->node = fresh;
-    component->level = level;
-    return fresh;
-}
-
-/* Merge two components at `level`: the later of their regions of that level holds both, and where neither has one a new
- * one does. Of two regions of the level the earlier becomes a part of the later. Returns the component that is left. */
-static int32_t kf_merge(kf_tree *tree, kf_component *component, int32_t one, int32_t other, int32_t level) {
-    if (component[one].area < component[other].area) {
-        const int32_t less = one;
-        one = other;
-        other = less;
+/* Minima for the pixels [begin, end) of one level into tree->region; returns the saddles. */
+static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
+    const int32_t *restrict sorted = grown->tree->sorted;
+    const uint16_t *restrict code = grown->code;
+    int32_t *restrict label = grown->label, *restrict region = grown->tree->region;
+    const int64_t last = grown->tree->pixels - 1;
+    int32_t saddles = 0, minima = grown->minima;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t ahead = i + KF_AHEAD <= last ? i + KF_AHEAD : last;
+        kf_fetch(label + sorted[ahead]);
+        kf_fetch(label + sorted[ahead] + grown->offset[kf_lowest_bit(code[ahead] | KF_NO_GROUP)]);
+        const int32_t p = sorted[i], groups = code[i] & KF_GROUPS;
+        const int32_t below = label[p + grown->offset[kf_lowest_bit((uint32_t)groups | KF_NO_GROUP)]];
+        const int32_t own = groups ? below : minima;
+        minima += !groups;
+        label[p] = region[i] = own;
+        grown->saddle[saddles] = (int32_t)i;
+        saddles += (groups & (groups - 1)) != 0;
     }
-    kf_component *large = &component[one], *small = &component[other];
-    if (large->level != level && small->level != level) kf_raise(tree, large, level);
-    int32_t low = small->node, high = large->node;
-    int32_t low_area = small->area;
-    if (low > high) low = large->node, high = small->node, low_area = large->area;
-    tree->node[low].area = low_area;
-    tree->node[low].parent = high;
-    large->area += small->area;
-    large->node = high;
-    large->level = level;
-    small->up = one;
-    return one;
+    grown->minima = minima;
+    return saddles;
 }
 
-/* Join the pixels by rising level. labels: local codes in, components out. */
-static void kf_join(const kf_picture *picture, kf_component *restrict component, int32_t *restrict labels,
-                    kf_tree *tree) {
-    const int32_t stride = picture->width + 2, offset[8] = KF_OFFSETS(stride);
-    const int32_t levels = picture->bytes == 1 ? 256 : 65536;
-    const int32_t *restrict sorted = tree->sorted;
-    const int64_t last = tree->pixels - 1;
-    int32_t *restrict region = tree->region;
-    uint8_t *restrict add = tree->code;
-    int32_t minima = 0;
-    int64_t i = 0;
-    for (int32_t level = 0; level < levels; level++) {
-        for (const int64_t end = tree->end[level]; i < end; i++) {
-            const int32_t ahead = sorted[i + KF_AHEAD <= last ? i + KF_AHEAD : last];
-            kf_fetch(labels + ahead - stride);
-            kf_fetch(labels + ahead);
-            kf_fetch(labels + ahead + stride);
-            const int32_t p = sorted[i], code = labels[p];
-            uint32_t groups = code & 255;
-            int32_t own;
-            add[i] = (uint8_t)(code >> 8);
-            if (groups == 0) {
-                own = minima++;
-                component[own] = (kf_component){own, kf_new_node(tree, level), level, 0};
-            } else {
-                own = kf_find(component, labels[p + offset[kf_lowest_bit(groups)]]);
-                while (groups &= groups - 1) {
-                    const int32_t other = kf_find(component, labels[p + offset[kf_lowest_bit(groups)]]);
-                    if (other != own) own = kf_merge(tree, component, own, other, level);
-                }
-            }
-            labels[p] = own;
-            region[i] = kf_raise(tree, &component[own], level);
-            component[own].area++;
+/* Join what meets at the saddles of a level; returns how many were joined to others. */
+static int32_t kf_join(kf_growth *grown, int32_t saddles) {
+    const kf_tree *tree = grown->tree;
+    int32_t joined = 0;
+    for (int32_t at = 0; at < saddles; at++) {
+        const int32_t i = grown->saddle[at], p = tree->sorted[i];
+        uint32_t groups = grown->code[i] & KF_GROUPS;
+        int32_t own = kf_find(grown->up, tree->region[i]);
+        while (groups &= groups - 1) {
+            int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
+            if (other == own) continue;
+            const int32_t older = other < own ? other : own;
+            other ^= own ^ older;
+            grown->up[other] = older;
+            grown->joined[joined++] = other;
+            own = older;
         }
     }
-    for (int32_t at = 0; at < minima; at++) /* roots */
-        if (component[at].up == at) tree->node[component[at].node].area = component[at].area;
+    return joined;
 }
 
-/* Which regions stay, under which number, and for the others the number of the one that they are
- * part of, -1 for none. A parent's number is always higher. */
-static void kf_keep(const kf_picture *picture, kf_tree *tree) {
+/* The region of this level of what `root` stands for, made where there is none. */
+static inline int32_t kf_raise(kf_growth *grown, int32_t root) {
+    kf_node *node = grown->tree->node;
+    const int32_t old = grown->newest[root];
+    if (old >= grown->fresh) return old;
+    const int32_t made = grown->nodes++;
+    node[made] = (kf_node){{0, 0, 0, -1}};
+    node[old].of[KF_PARENT] = made;
+    grown->newest[root] = made;
+    return made;
+}
+
+/* Pixels [begin, end) of one level into their regions. */
+static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
+    int32_t *restrict up = grown->up, *restrict region = grown->tree->region;
+    const uint16_t *restrict code = grown->code;
+    kf_node *restrict node = grown->tree->node;
+    for (int64_t i = begin; i < end; i++) {
+        const int32_t at = region[i];
+        int32_t root = up[up[at]];
+        if (root != up[at]) {
+            root = kf_find(up, root);
+            up[at] = root;
+        }
+        const int32_t own = region[i] = kf_raise(grown, root);
+        const kf_node *share = &grown->share[code[i] >> 8];
+        for (int k = 0; k < KF_NODE; k++) node[own].of[k] += share->of[k];
+    }
+}
+
+/* Room for what grows; returns 0, or -1 without memory. */
+static int kf_plant(const kf_picture *picture, int64_t minima, kf_tree *tree, kf_growth *grown) {
+    const int32_t levels = picture->bytes == 1 ? 256 : 65536, width = picture->width;
+    const int32_t offset[9] = {-1, 1, -width, width, -width - 1, -width + 1, width - 1, width + 1, 0};
+    int64_t commonest = 0;
+    for (int32_t level = 0; level < levels; level++) {
+        const int64_t count = tree->end[level] - (level ? tree->end[level - 1] : 0);
+        commonest = count > commonest ? count : commonest;
+    }
+    memcpy(grown->offset, offset, sizeof offset);
+    kf_shares(picture->connectivity, grown->share);
+    grown->tree = tree;
+    grown->label = kf_room_for((int64_t)picture->height * width, sizeof(int32_t));
+    grown->up = kf_room_for(minima, sizeof(int32_t));
+    grown->newest = kf_room_for(minima, sizeof(int32_t));
+    grown->joined = kf_room_for(minima, sizeof(int32_t));
+    grown->saddle = kf_room_for(commonest, sizeof(int32_t));
+    tree->node = kf_room_for(tree->pixels + 1, sizeof(kf_node)); /* a region has a pixel of its own at its level */
+    tree->node_end = malloc((size_t)levels * sizeof(int64_t));
+    if (!grown->label || !grown->up || !grown->newest || !grown->joined || !grown->saddle || !tree->node ||
+        !tree->node_end)
+        return -1;
+    tree->node++;
+    for (int32_t at = 0; at < minima; at++) grown->up[at] = at, grown->newest[at] = -1;
+    return 0;
+}
+
+static void kf_grow(kf_growth *grown, int32_t levels) {
+    kf_tree *tree = grown->tree;
+    int64_t begin = 0;
+    for (int32_t level = 0; level < levels; level++) {
+        const int64_t end = tree->end[level];
+        grown->fresh = grown->nodes;
+        if (begin < end) {
+            const int32_t saddles = kf_descend(grown, begin, end), joined = kf_join(grown, saddles);
+            for (int32_t at = 0; at < joined; at++) {
+                const int32_t made = kf_raise(grown, kf_find(grown->up, grown->joined[at]));
+                tree->node[grown->newest[grown->joined[at]]].of[KF_PARENT] = made;
+            }
+            kf_settle(grown, begin, end);
+        }
+        begin = end;
+        tree->node_end[level] = grown->nodes;
+    }
+    tree->nodes = grown->nodes;
+}
+
+/* Sums over the regions inside each one; which regions stay, under which number, and for the others the number of the one
+ * that they are part of, -1 for none. */
+static int kf_keep(const kf_picture *picture, kf_tree *tree) {
     const int64_t nodes = tree->nodes;
-    tree->count = 0;
-    for (int64_t node = 0; node < nodes; node++) {
-        const int32_t parent = tree->node[node].parent;
-        const int part = parent >= 0 && tree->node[parent].level == tree->node[node].level;
-        tree->node[node].target = part || tree->node[node].area < picture->min_area ? -1 : (int32_t)tree->count++;
+    int32_t *area = tree->area = kf_room_for(nodes, sizeof(int32_t));
+    int32_t *target = tree->target = kf_room_for(nodes, sizeof(int32_t));
+    kf_node *node = tree->node;
+    if (!area || !target) return -1;
+    memset(area, 0, (size_t)nodes * sizeof(int32_t));
+    for (int64_t at = 0; at < nodes; at++) {
+        const int32_t parent = node[at].of[KF_PARENT];
+        area[at] += node[at].of[KF_OWN];
+        target[at] = area[at] < picture->min_area ? -1 : (int32_t)tree->count++;
+        if (parent < 0) {
+            tree->kept += target[at] < 0 ? 0 : area[at];
+            continue;
+        }
+        area[parent] += area[at];
+        node[parent].of[KF_EULER] += node[at].of[KF_EULER];
+        node[parent].of[KF_PERIMETER] += node[at].of[KF_PERIMETER];
     }
-    tree->kept = 0;
-    for (int64_t node = nodes - 1; node >= 0; node--) {
-        const int32_t parent = tree->node[node].parent;
-        if (parent < 0)
-            tree->kept += tree->node[node].target >= 0 ? tree->node[node].area : 0;
-        else if (tree->node[node].target < 0)
-            tree->node[node].target = tree->node[parent].target;
-    }
+    for (int64_t at = nodes - 1; at >= 0 && tree->count < nodes; at--)
+        if (target[at] < 0 && node[at].of[KF_PARENT] >= 0) target[at] = target[node[at].of[KF_PARENT]];
+    return 0;
 }
 
-int kf_tree_build(const kf_picture *picture, int32_t *labels, kf_tree *tree) {
+/* Codes and pixels by level: tree->sorted, and the code of each into `sorted_code`. Returns the minima, -1 without memory. */
+static int64_t kf_sorted(const kf_picture *picture, kf_tree *tree, uint16_t **sorted_code) {
     const int64_t blocks = (picture->width + KF_BLOCK - 1) / KF_BLOCK;
     void *line = malloc(3 * ((size_t)picture->width + 2) * sizeof(uint32_t));
     uint8_t *active = malloc((size_t)(blocks * picture->height));
-    int64_t minima = 0;
-    memset(tree, 0, sizeof *tree);
-    int failed = !line || !active;
-    if (!failed) {
-        minima = kf_local(picture, line, active, labels);
-        failed = picture->bytes == 1 ? kf_sort_u8(picture, active, tree) : kf_sort_u16(picture, active, tree);
+    uint16_t *codes = kf_room_for((int64_t)picture->height * picture->width, sizeof(uint16_t));
+    int64_t minima = -1;
+    if (line && active && codes) {
+        minima = kf_local(picture, line, active, codes);
+        if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, tree, sorted_code)
+                                : kf_sort_u16(picture, active, codes, tree, sorted_code))
+            minima = -1;
     }
     free(line);
     free(active);
-    if (failed) return -1;
-    kf_component *component = kf_room_for(minima, sizeof *component);
-    tree->code = kf_room_for(tree->pixels, 1);
-    tree->node = kf_room_for(tree->pixels, sizeof(kf_node)); /* a region has a pixel of its own at its level */
-    failed = !component || !tree->code || !tree->node;
-    if (!failed) {
-        kf_join(picture, component, labels, tree);
-        kf_keep(picture, tree);
-    }
-    free(component);
-    return failed ? -1 : 0;
+    free(codes);
+    return minima;
 }
 
-/* Columns of the regions that stay but for the sums; each one's range begins with its children's. Returns in `cursor`
- * where each one's own pixels go. */
-static void kf_ranges(const kf_tree *tree, int32_t *cursor, int32_t *ints) {
-    const int64_t count = tree->count;
-    int32_t roots = 0;
-    for (int64_t node = tree->nodes - 1, at = count - 1; node >= 0 && at >= 0; node--) {
-        const int32_t parent = tree->node[node].parent;
-        if (tree->node[node].target != at) continue; /* left out: it carries -1 or a number met before */
-        const int32_t into = parent < 0 ? -1 : tree->node[parent].target;
+int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
+    uint16_t *code = NULL;
+    memset(tree, 0, sizeof *tree);
+    const int64_t minima = kf_sorted(picture, tree, &code);
+    kf_growth grown = {.code = code};
+    int failed = minima < 0 || kf_plant(picture, minima, tree, &grown);
+    if (!failed) kf_grow(&grown, picture->bytes == 1 ? 256 : 65536);
+    free(code);
+    free(grown.label);
+    free(grown.up);
+    free(grown.newest);
+    free(grown.joined);
+    free(grown.saddle);
+    return failed || kf_keep(picture, tree) ? -1 : 0;
+}
+
+/* Columns of the regions that stay but for sums and boxes; each one's range begins with its children's. Returns in
+ * `cursor` where each one's own pixels go. */
+static void kf_ranges(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, int32_t *cursor) {
+    int32_t roots = 0, level = picture->bytes == 1 ? 255 : 65535;
+    for (int64_t node = tree->nodes - 1, at = tree->count - 1; at >= 0; node--) {
+        while (level > 0 && tree->node_end[level - 1] > node) level--;
+        if (tree->target[node] != at) continue; /* left out: it carries -1 or a number met before */
+        const int32_t parent = tree->node[node].of[KF_PARENT], into = parent < 0 ? -1 : tree->target[parent];
         int32_t *next = into < 0 ? &roots : &cursor[into];
-        ints[KF_LEVEL * count + at] = tree->node[node].level;
-        ints[KF_PARENT * count + at] = into;
-        ints[KF_START * count + at] = cursor[at] = *next;
-        ints[KF_AREA * count + at] = tree->node[node].area;
-        *next += tree->node[node].area;
+        regions->level[at] = level;
+        regions->parent[at] = into;
+        regions->start[at] = cursor[at] = *next;
+        regions->area[at] = tree->area[node];
+        regions->euler[at] = tree->node[node].of[KF_EULER];
+        regions->perimeter[at] = tree->node[node].of[KF_PERIMETER];
+        *next += tree->area[node];
         at--;
     }
 }
 
-/* What one coordinate adds to the sums (itself, its square) and, all as least values, to the box (itself, minus one past
- * itself). Read from tables, since all of a row shares them and they come in the vectors' order. */
-typedef struct {
-    int64_t sum[2];
-    int32_t edge[2];
-} kf_coordinate;
-
-static kf_coordinate *kf_coordinates(int32_t count) {
-    kf_coordinate *table = kf_room_for(count, sizeof *table);
-    for (int64_t at = 0; table && at < count; at++)
-        table[at] = (kf_coordinate){{at, at * at}, {(int32_t)at, (int32_t)(-at - 1)}};
-    return table;
-}
-
-/* Give each pixel its place in `order`, and its region its share of the sums and the box (as least values). */
-static void kf_own_pixels(const kf_picture *picture, const kf_tree *tree, const kf_coordinate *rows,
-                          const kf_coordinate *cols, int32_t *restrict cursor, int32_t *restrict order,
-                          int32_t *restrict box, int64_t *restrict sums) {
-    const int32_t stride = picture->width + 2, levels = picture->bytes == 1 ? 256 : 65536;
-    /* (p + 0.5) / stride is at least 0.5 / stride away from a whole number, far more than a double is off */
-    const double per_row = 1.0 / stride;
-    int64_t i = 0;
-    for (int64_t level = 0; level < levels; level++) {
-        const int64_t grey2 = level * level, end = tree->end[level];
-        for (; i < end; i++) {
-            const int32_t at = tree->node[tree->region[i]].target, p = tree->sorted[i];
+/* Pixels into `order`, each one's grey level into its region's sums. */
+static void kf_place(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, int32_t *cursor) {
+    const int32_t *restrict target = tree->target, *restrict sorted = tree->sorted, *restrict region = tree->region;
+    int32_t *restrict order = regions->order, *restrict next = cursor;
+    for (int64_t i = 0; i < tree->pixels; i++) {
+        const int32_t at = target[region[i]];
+        if (at >= 0) order[next[at]++] = sorted[i];
+    }
+    const int32_t levels = picture->bytes == 1 ? 256 : 65536;
+    int64_t node = 0;
+    for (int64_t level = 0; level < levels; level++)
+        for (; node < tree->node_end[level]; node++) {
+            const int32_t at = target[node];
             if (at < 0) continue;
-            const int32_t row = (int32_t)((p + 0.5) * per_row) - 1, col = p - (row + 1) * stride - 1;
-            const int64_t code = tree->code[i];
-            int64_t *sum = sums + (int64_t)KF_SUMS * at;
-            int32_t *edge = box + 4 * (int64_t)at;
-            order[cursor[at]++] = p - 2 * row - stride - 1;
-            for (int k = 0; k < 2; k++) sum[k] += rows[row].sum[k];
-            for (int k = 0; k < 2; k++) sum[2 + k] += cols[col].sum[k];
-            sum[KF_ROWCOL] += (int64_t)row * col;
-            sum[KF_SHAPE] += (code & 7) | (code >> 3) << 32;
-            sum[KF_GREY] += level;
-            sum[KF_GREY2] += grey2;
-            for (int k = 0; k < 2; k++) edge[k] = rows[row].edge[k] < edge[k] ? rows[row].edge[k] : edge[k];
-            for (int k = 0; k < 2; k++) edge[2 + k] = cols[col].edge[k] < edge[2 + k] ? cols[col].edge[k] : edge[2 + k];
+            regions->grey[at] += level * tree->node[node].of[KF_OWN];
+            regions->grey2[at] += level * level * tree->node[node].of[KF_OWN];
         }
-    }
 }
 
-/* Finish each region, children first, and add it to its parent. */
-static void kf_up(const kf_picture *picture, int64_t count, int32_t *ints, int32_t *box, int64_t *sums) {
-    const int32_t *parents = ints + KF_PARENT * count;
+typedef void kf_add_run_t(const int32_t *run, int32_t count, int32_t width, int64_t *moments, int32_t *box);
+
+/* Finish sums and boxes, children first, each one added to its parent. begin: where a region's own pixels begin. */
+static void kf_up(const kf_picture *picture, int64_t count, const kf_regions *regions, const int32_t *begin) {
+    kf_add_run_t *add_run = kf_add_run_portable;
+#ifdef KF_X86_PATHS
+    if (picture->path == KF_AVX2) add_run = kf_add_run_avx2;
+    if (picture->path == KF_AVX512) add_run = kf_add_run_avx512;
+#endif
     for (int64_t at = 0; at < count; at++) {
-        const int64_t *sum = sums + KF_SUMS * at;
-        int32_t *edge = box + 4 * at;
-        const int32_t parent = parents[at], ahead = parents[at + KF_AHEAD < count ? at + KF_AHEAD : at];
-        kf_fetch(sums + KF_SUMS * (int64_t)(ahead < 0 ? 0 : ahead));
-        kf_fetch(box + 4 * (int64_t)(ahead < 0 ? 0 : ahead));
+        const int32_t parent = regions->parent[at], ahead = at + KF_AHEAD < count ? (int32_t)at + KF_AHEAD : (int32_t)at;
+        int64_t *moments = regions->moments + KF_MOMENTS * at;
+        int32_t *box = regions->box + 4 * at;
+        const int64_t above_ahead = regions->parent[ahead] < 0 ? 0 : regions->parent[ahead];
+        kf_fetch(regions->order + begin[ahead]);
+        kf_fetch(regions->moments + KF_MOMENTS * above_ahead);
+        kf_fetch(regions->box + 4 * above_ahead);
+        kf_fetch(regions->grey + above_ahead);
+        kf_fetch(regions->grey2 + above_ahead);
+        add_run(regions->order + begin[at], regions->start[at] + regions->area[at] - begin[at], picture->width, moments,
+                box);
         if (parent >= 0) {
-            int64_t *above = sums + KF_SUMS * (int64_t)parent;
-            int32_t *around = box + 4 * (int64_t)parent;
-            for (int k = 0; k < KF_SUMS; k++) above[k] += sum[k];
-            for (int k = 0; k < 4; k++) around[k] = edge[k] < around[k] ? edge[k] : around[k];
+            int64_t *above = regions->moments + KF_MOMENTS * (int64_t)parent;
+            int32_t *around = regions->box + 4 * (int64_t)parent;
+            for (int k = 0; k < KF_MOMENTS; k++) above[k] += moments[k];
+            for (int k = 0; k < 4; k++) around[k] = box[k] < around[k] ? box[k] : around[k];
+            regions->grey[parent] += regions->grey[at];
+            regions->grey2[parent] += regions->grey2[at];
         }
-        const int64_t area = ints[KF_AREA * count + at];
-        const int64_t pairs = sum[KF_SHAPE] & UINT32_MAX, quads = (int64_t)((uint64_t)sum[KF_SHAPE] >> 32);
-        /* pixels - pairs + quads (4), or corners - sides + pixels with sides = 4 pixels - pairs (8) */
-        const int64_t euler = picture->connectivity == 4 ? area - pairs + quads : quads - 3 * area + pairs;
-        ints[KF_EULER * count + at] = (int32_t)euler;
-        ints[KF_PERIMETER * count + at] = (int32_t)(4 * area - 2 * pairs);
-        const int32_t left = edge[2];
-        edge[2] = -edge[1] - edge[0];
-        edge[3] = -edge[3] - left;
-        edge[1] = left;
+        box[2] = 1 - box[2] - box[0];
+        box[3] = 1 - box[3] - box[1];
     }
 }
 
-int kf_tree_write(const kf_picture *picture, const kf_tree *tree, int32_t *order, int32_t *ints, int32_t *box,
-                  int64_t *sums) {
-    int32_t *cursor = kf_room_for(tree->count, sizeof(int32_t));
-    kf_coordinate *rows = kf_coordinates(picture->height), *cols = kf_coordinates(picture->width);
-    const int failed = !cursor || !rows || !cols;
+int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions) {
+    int32_t *begin = kf_room_for(tree->count, sizeof(int32_t)), *cursor = kf_room_for(tree->count, sizeof(int32_t));
+    const int failed = !begin || !cursor;
     if (!failed) {
-        for (int64_t i = 0; i < 4 * tree->count; i++) box[i] = INT32_MAX;
-        kf_ranges(tree, cursor, ints);
-        kf_own_pixels(picture, tree, rows, cols, cursor, order, box, sums);
-        kf_up(picture, tree->count, ints, box, sums);
+        const size_t count = (size_t)tree->count;
+        memset(regions->moments, 0, KF_MOMENTS * count * sizeof(int64_t));
+        memset(regions->grey, 0, count * sizeof(int64_t));
+        memset(regions->grey2, 0, count * sizeof(int64_t));
+        for (size_t i = 0; i < 4 * count; i++) regions->box[i] = INT32_MAX;
+        kf_ranges(picture, tree, regions, begin);
+        memcpy(cursor, begin, count * sizeof(int32_t));
+        kf_place(picture, tree, regions, cursor);
+        kf_up(picture, tree->count, regions, begin);
     }
+    free(begin);
     free(cursor);
-    free(rows);
-    free(cols);
     return failed ? -1 : 0;
 }
 
 void kf_tree_free(kf_tree *tree) {
     free(tree->sorted);
-    free(tree->node);
     free(tree->region);
-    free(tree->code);
     free(tree->end);
+    free(tree->node_end);
+    if (tree->node) free(tree->node - 1);
+    free(tree->area);
+    free(tree->target);
     memset(tree, 0, sizeof *tree);
 }

@@ -4,14 +4,12 @@
 
 #include <stdint.h>
 
-/* Sums over a region's pixels; KF_SHAPE packs pairs of pixels (low 32 bits) and quads or corners (high 32 bits). */
-enum { KF_ROW, KF_ROW2, KF_COL, KF_COL2, KF_ROWCOL, KF_SHAPE, KF_GREY, KF_GREY2, KF_SUMS };
-/* Whole-number columns of a region. */
-enum { KF_LEVEL, KF_PARENT, KF_START, KF_AREA, KF_EULER, KF_PERIMETER, KF_INTS };
+/* Columns of `moments`: sums over a region's pixels. */
+enum { KF_ROW, KF_COL, KF_ROW2, KF_COL2, KF_ROWCOL, KF_MOMENTS };
 
 typedef struct {
     const void *pixels; /* uint8 or uint16, row-major */
-    int32_t height, width;
+    int32_t height, width; /* fewer than 2^31 pixels */
     int bytes;          /* of a pixel: 1 or 2 */
     int connectivity;   /* 4 or 8 */
     int32_t max_level;  /* pixels above it belong to no region */
@@ -19,11 +17,11 @@ typedef struct {
     int path;           /* of cpu.h */
 } kf_picture;
 
-/* A region of any size. Of two that merge on one level the earlier becomes a part of the later. */
+/* What a region of any size has beside the regions inside it: pixels, and what those add to Euler number and perimeter of
+ * every region that holds them (summed over the regions inside once the tree is built). */
+enum { KF_OWN, KF_EULER, KF_PERIMETER, KF_PARENT, KF_NODE }; /* KF_PARENT: -1 at a root, else a higher number */
 typedef struct {
-    int32_t level, parent; /* parent: -1 at a root */
-    int32_t area;
-    int32_t target;        /* its number among those written; of one left out that of the region it is part of, or -1 */
+    int32_t of[KF_NODE];
 } kf_node;
 
 /* A tree that has been built; its regions are numbered by rising level. All arrays are its own. */
@@ -31,22 +29,30 @@ typedef struct {
     int64_t pixels;    /* at or below max_level */
     int64_t count;     /* regions of at least min_area px: what kf_tree_write writes */
     int64_t kept;      /* pixels of those regions */
-    int64_t nodes;     /* regions of any size, those that merged into another of their level included */
-    int32_t *sorted;   /* [pixels] padded indices by level, then in row-major order */
+    int64_t nodes;     /* regions of any size */
+    int32_t *sorted;   /* [pixels] row-major indices by level, then in row-major order */
     int32_t *region;   /* [pixels] node of sorted[i] */
-    uint8_t *code;     /* [pixels] what sorted[i] adds to pairs (low 3 bits) and quads or corners */
     int64_t *end;      /* [levels] one past the last of each level in `sorted` */
-    kf_node *node;     /* [nodes] */
+    int64_t *node_end; /* [levels] one past the last node of each level */
+    kf_node *node;     /* [nodes], with one before them for what has no place */
+    int32_t *area;     /* [nodes] */
+    int32_t *target;   /* [nodes] number among those written; of one left out that of the region it is part of, or -1 */
 } kf_tree;
 
-/* Build the tree. `labels`: scratch of (height + 2) * (width + 2). Returns 0, or -1 when memory ran out.
- * Free with kf_tree_free in either case. */
-int kf_tree_build(const kf_picture *picture, int32_t *labels, kf_tree *tree);
+/* Where to write the regions: columns of kf_tree.count, `order` of kf_tree.kept. */
+typedef struct {
+    int32_t *order;   /* row-major indices; a region's pixels are order[start .. start + area] */
+    int32_t *level, *parent, *start, *area, *euler, *perimeter;
+    int32_t *box;     /* [count][4]: top, left, height, width */
+    int64_t *moments; /* [count][KF_MOMENTS] */
+    int64_t *grey, *grey2;
+} kf_regions;
 
-/* Write the regions: ints[KF_INTS][count], box[count][4] (top, left, height, width), sums[count][KF_SUMS] (zero
- * when given), order[kept] (row-major indices). `order` may be the scratch of kf_tree_build. Returns 0, -1 without memory. */
-int kf_tree_write(const kf_picture *picture, const kf_tree *tree, int32_t *order, int32_t *ints, int32_t *box,
-                  int64_t *sums);
+/* Build the tree. Returns 0, or -1 when memory ran out. Free with kf_tree_free in either case. */
+int kf_tree_build(const kf_picture *picture, kf_tree *tree);
+
+/* Write the regions. Returns 0, or -1 when memory ran out. */
+int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions);
 void kf_tree_free(kf_tree *tree);
 
 #endif

@@ -69,19 +69,20 @@ static void count_shape(const uint8_t *mark, int32_t height, int32_t width, int 
     *euler = connectivity == 4 ? area - pairs + quads : corners - (4 * area - pairs) + area;
 }
 
-static int region_right(const kf_picture *picture, const uint16_t *image, const int32_t *order, const int32_t *ints,
-                        const int32_t *box, const int64_t *sums, int64_t count, int64_t at) {
-    const int32_t height = picture->height, width = picture->width;
-    const int32_t start = ints[KF_START * count + at], area = ints[KF_AREA * count + at], level = ints[at];
+static int region_right(const kf_picture *picture, const uint16_t *image, const kf_regions *regions, int64_t at) {
+    const int32_t height = picture->height, width = picture->width, *order = regions->order, *box = regions->box + 4 * at;
+    const int32_t start = regions->start[at], area = regions->area[at], level = regions->level[at];
     uint8_t *mark = calloc((size_t)height * width, 1);
     int right = spread(image, height, width, picture->connectivity, order[start], level, mark) == area;
-    int64_t sum[KF_SUMS] = {0};
+    int64_t sum[KF_MOMENTS] = {0}, greys = 0, greys2 = 0;
     int32_t top = height, left = width, bottom = 0, beyond = 0, perimeter, euler, highest = 0;
     for (int32_t i = start; i < start + area; i++) {
         const int64_t row = order[i] / width, col = order[i] % width, grey = image[order[i]];
         right &= mark[order[i]];
-        const int64_t add[KF_SUMS] = {row, row * row, col, col * col, row * col, 0, grey, grey * grey};
-        for (int k = 0; k < KF_SUMS; k++) sum[k] += add[k];
+        const int64_t add[KF_MOMENTS] = {row, col, row * row, col * col, row * col};
+        for (int k = 0; k < KF_MOMENTS; k++) sum[k] += add[k];
+        greys += grey;
+        greys2 += grey * grey;
         top = row < top ? (int32_t)row : top;
         left = col < left ? (int32_t)col : left;
         bottom = row >= bottom ? (int32_t)row + 1 : bottom;
@@ -89,12 +90,12 @@ static int region_right(const kf_picture *picture, const uint16_t *image, const 
         highest = grey > highest ? (int32_t)grey : highest;
     }
     count_shape(mark, height, width, picture->connectivity, area, &perimeter, &euler);
-    for (int k = 0; k < KF_SUMS; k++) right &= k == KF_SHAPE || sum[k] == sums[KF_SUMS * at + k];
-    right &= highest == level && perimeter == ints[KF_PERIMETER * count + at] && euler == ints[KF_EULER * count + at];
-    right &= box[4 * at] == top && box[4 * at + 1] == left && box[4 * at + 2] == bottom - top;
-    right &= box[4 * at + 3] == beyond - left && area >= picture->min_area;
+    for (int k = 0; k < KF_MOMENTS; k++) right &= sum[k] == regions->moments[KF_MOMENTS * at + k];
+    right &= greys == regions->grey[at] && greys2 == regions->grey2[at];
+    right &= highest == level && perimeter == regions->perimeter[at] && euler == regions->euler[at];
+    right &= box[0] == top && box[1] == left && box[2] == bottom - top && box[3] == beyond - left;
     free(mark);
-    return right;
+    return right && area >= picture->min_area;
 }
 
 static void check_tree(int path, int bytes) {
@@ -107,18 +108,27 @@ static void check_tree(int path, int bytes) {
     const int32_t bound = draw(3) ? (bytes == 1 ? 255 : 65535) : (int32_t)lowest + levels / 2;
     const kf_picture picture = {bytes == 1 ? (void *)narrow : (void *)image, height, width, bytes, draw(2) ? 4 : 8, bound,
                                 1 + (int32_t)(draw(2) * draw(30)), path};
-    int32_t *order = malloc(sizeof(int32_t) * (size_t)(height + 2) * (size_t)(width + 2));
     kf_tree tree;
-    int right = kf_tree_build(&picture, order, &tree) == 0;
-    const int64_t count = tree.count;
-    int32_t *ints = malloc(sizeof(int32_t) * KF_INTS * ((size_t)count + 1));
-    int32_t *box = malloc(sizeof(int32_t) * 4 * ((size_t)count + 1));
-    int64_t *sums = calloc((size_t)count + 1, KF_SUMS * sizeof(int64_t));
-    right &= kf_tree_write(&picture, &tree, order, ints, box, sums) == 0;
-    for (int64_t at = 0; at < count && right; at++) {
-        right &= region_right(&picture, image, order, ints, box, sums, count, at);
-        const int32_t parent = ints[KF_PARENT * count + at];
-        right &= parent == -1 || (parent > at && ints[parent] > ints[at]);
+    int right = kf_tree_build(&picture, &tree) == 0;
+    const size_t count = (size_t)tree.count;
+    int32_t *order = malloc(sizeof(int32_t) * ((size_t)tree.kept + 1)), *ints = malloc(sizeof(int32_t) * 10 * (count + 1));
+    int64_t *sums = malloc(sizeof(int64_t) * (KF_MOMENTS + 2) * (count + 1));
+    const kf_regions regions = {order,
+                                ints,
+                                ints + count,
+                                ints + 2 * count,
+                                ints + 3 * count,
+                                ints + 4 * count,
+                                ints + 5 * count,
+                                ints + 6 * count,
+                                sums,
+                                sums + KF_MOMENTS * count,
+                                sums + (KF_MOMENTS + 1) * count};
+    right &= kf_tree_write(&picture, &tree, &regions) == 0;
+    for (int64_t at = 0; at < tree.count && right; at++) {
+        right &= region_right(&picture, image, &regions, at);
+        const int32_t parent = regions.parent[at];
+        right &= parent == -1 || (parent > at && regions.level[parent] > regions.level[at]);
     }
     say(bytes == 1 ? "tree, 8 bit" : "tree, 16 bit", path, right);
     kf_tree_free(&tree);
@@ -126,7 +136,6 @@ static void check_tree(int path, int bytes) {
     free(narrow);
     free(order);
     free(ints);
-    free(box);
     free(sums);
 }
 

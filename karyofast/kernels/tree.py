@@ -77,7 +77,7 @@ def component_tree(
     fast = use_fast(impl, "component_tree", _missing)
     if not fast or grey.size == 0 or bound < 0:
         return reference.component_tree(grey, connectivity, bound, least)
-    order, ints, box, sums = _tree.component_tree(
+    order, ints, box, moments, greys = _tree.component_tree(
         np.ascontiguousarray(grey), connectivity, bound, least, cpu_path(impl, "component_tree")
     )
     return RegionTree(
@@ -91,9 +91,9 @@ def component_tree(
         box=box,
         euler=ints[4],
         perimeter=ints[5],
-        moments=sums[:, (0, 2, 1, 3, 4)],
-        grey_sum=sums[:, 6],
-        grey_sum2=sums[:, 7],
+        moments=moments,
+        grey_sum=greys[0],
+        grey_sum2=greys[1],
     )
 
 
