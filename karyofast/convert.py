@@ -1,4 +1,5 @@
-"""The results of a run in the formats of other programs: LabelMe, YOLO segmentation, GeoJSON (QuPath), Parquet.
+"""The results of a run in the formats of other programs: LabelMe, YOLO segmentation, GeoJSON (QuPath), napari,
+Parquet.
 
 Outlines run a quarter of a pixel inside the pixels' outer edges, so that a program which fills the pixels whose
 middles lie within gives the mask back exactly. Points are (x, y) from the picture's upper left corner, px.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast import coco, run_folder
+from karyofast import coco, remote, run_folder
 from karyofast.errors import DataError, NotBuiltError, OptionError
 from karyofast.files import replacing, write_whole
 from karyofast.report import SUMMARY
@@ -26,7 +28,7 @@ from karyofast.summary import WHOLE_NUMBERS, SummaryRow, read_summary
 from karyofast.types import CLASSES
 from karyofast.view import class_colour
 
-Format = Literal["labelme", "yolo", "geojson", "parquet"]
+Format = Literal["labelme", "yolo", "geojson", "napari", "parquet"]
 
 NAMES = (*CLASSES, "unplaced")
 """Names of the classes; chromosomes without one have the last, in YOLO the number 24."""
@@ -60,9 +62,10 @@ class Marked:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture of a run: its file, the name of its folder in the run, its size in px and its chromosomes."""
+    """One picture of a run: its file or its URL, the name of its folder, its size in px and its chromosomes."""
 
     path: Path
+    url: str
     name: str
     height: int
     width: int
@@ -73,7 +76,8 @@ def convert(run: Path, kind: Format, out: Path) -> int:
     """Write the results in the folder `run` to the folder `out` in another format.
 
     ``labelme`` writes NAME.json for each picture, ``geojson`` NAME.geojson, ``yolo`` labels/NAME.txt, images/ with
-    links to the pictures and data.yaml, ``parquet`` summary.parquet. The memory is that of one picture.
+    links to the pictures and data.yaml, ``napari`` the layers NAME/*, ``parquet`` summary.parquet. The memory is that
+    of one picture.
 
     Returns
     -------
@@ -83,7 +87,9 @@ def convert(run: Path, kind: Format, out: Path) -> int:
     Raises
     ------
     DataError
-        `run` is no folder of a run, or one that was not finished.
+        `run` is no folder of a run, or one that was not finished; ``yolo`` of pictures at URLs.
+    ImageError
+        ``napari`` of a picture that is not there any more.
     OptionError
         Another format.
     NotBuiltError
@@ -96,7 +102,12 @@ def convert(run: Path, kind: Format, out: Path) -> int:
     if kind == "parquet":
         return write_parquet(read_summary(run / SUMMARY), out / PARQUET)
     out.mkdir(parents=True, exist_ok=True)
-    write: Callable[[Picture, Path], None] = {"labelme": _labelme, "yolo": _yolo, "geojson": _geojson}[kind]
+    write: Callable[[Picture, Path], None] = {
+        "labelme": _labelme,
+        "yolo": _yolo,
+        "geojson": _geojson,
+        "napari": _napari,
+    }[kind]
     count = 0
     for picture in pictures(run):
         write(picture, out)
@@ -131,8 +142,8 @@ def _picture(run: Path, source: str, name: str) -> Picture:
         part = run_folder.read_part(run / name)
         image = part["image"]
         marked = tuple(_marked(entry) for entry in part["annotations"])
-        path = Path(os.path.normpath(run / source))
-        return Picture(path, name, int(image["height"]), int(image["width"]), marked)
+        url = source if remote.is_url(source) else ""
+        return Picture(run_folder.picture_of(run, source), url, name, int(image["height"]), int(image["width"]), marked)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{run / name / run_folder.PART}: is none of karyofast's: {error!r}.") from error
 
@@ -195,7 +206,7 @@ def _labelme(picture: Picture, out: Path) -> None:
         "version": "5.5.0",
         "flags": {},
         "shapes": shapes,
-        "imagePath": os.path.relpath(picture.path, out),
+        "imagePath": picture.url or os.path.relpath(picture.path, out),
         "imageData": None,
         "imageHeight": picture.height,
         "imageWidth": picture.width,
@@ -204,6 +215,8 @@ def _labelme(picture: Picture, out: Path) -> None:
 
 
 def _yolo(picture: Picture, out: Path) -> None:
+    if picture.url:
+        raise DataError(f"{picture.url}: YOLO wants its pictures here. Fetch them, and run and convert those.")
     labels, images = out / "labels", out / "images"
     for folder in (labels, images):
         folder.mkdir(exist_ok=True)
@@ -238,6 +251,13 @@ def _geojson(picture: Picture, out: Path) -> None:
             }
         )
     write_whole(out / f"{picture.name}.geojson", json.dumps({"type": "FeatureCollection", "features": features}))
+
+
+def _napari(picture: Picture, out: Path) -> None:
+    from karyofast import convert_napari
+
+    with remote.fetched(picture.url) if picture.url else nullcontext(picture.path) as path:
+        convert_napari.write(picture, path, out / picture.name)
 
 
 def write_parquet(rows: list[SummaryRow], path: Path) -> int:

@@ -406,7 +406,11 @@ def test_evaluate_pipeline_scores_the_whole_way(karyofast, single, masks, name):
     ("arguments", "expected", "told"),
     [
         (("detection", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of er, er-no-geometry"),
-        (("instances", "--data", "DRAWN", "--method", "magic"), 2, "--method must be one of second-look, first-look, axis, rrt"),
+        (
+            ("instances", "--data", "DRAWN", "--method", "magic"),
+            2,
+            "--method must be one of second-look, first-look, axis, rrt",
+        ),
         (("pipeline", "--data", "DRAWN", "--masks", "true", "--method", "rrt"), 2, "nothing is separated"),
         (("detection", "--data", "EMPTY"), 1, "must hold instances.json"),
         (("detection", "--data", "EMPTY/none.json"), 1, "none.json"),

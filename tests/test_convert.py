@@ -126,7 +126,7 @@ def test_parquet_without_pyarrow_says_what_to_install(results, tmp_path, monkeyp
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"must be a folder that `karyofast run` has written"):
         convert.convert(tmp_path, "yolo", tmp_path / "new")
-    with pytest.raises(OptionError, match="labelme, yolo, geojson, parquet"):
+    with pytest.raises(OptionError, match="labelme, yolo, geojson, napari, parquet"):
         convert.convert(tmp_path, "voc", tmp_path)
 
 
