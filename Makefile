@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -44,6 +44,10 @@ bench: $(VENV)/.dev
 IMAGES ?= 2000
 throughput: $(VENV)/.dev
 	$(BIN)/python benches/throughput.py --images $(IMAGES)
+
+# 50 clients of one service for a minute: only 200 and 429, memory flat.
+serve-load: $(VENV)/.dev
+	$(BIN)/python benches/serve_load.py
 
 # Runs killed at random moments, and what the next start makes of them.
 kill-rounds: $(VENV)/.dev
@@ -145,7 +149,7 @@ $(VENV)/.runtime: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(f
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(PIP) install -c constraints.txt -e '.[train,dev]'
+	$(PIP) install -c constraints.txt -e '.[train,serve,dev]'
 	# beside a CPU build of torch only this one imports, and only without its dependencies
 	$(PIP) install --no-deps torchvision==0.16.2
 	$(PIP) install -c constraints.txt requests

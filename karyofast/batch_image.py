@@ -8,8 +8,9 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from karyofast import __version__, batch_facts, pipeline, remote, run_folder
@@ -76,6 +77,11 @@ class Setup:
         return partial(attempt, setup=self, analyse=analyse, revise=revise)
 
 
+def setup_of(options: Options) -> Setup:
+    """What a process needs to do images with `options`; raises the `ModelError` of a model that is not there."""
+    return Setup(options, run_folder.fingerprint(batch_facts.describe(options, batch_facts.models_of(options))))
+
+
 def _stand_in(metaphase: Metaphase, clock: Clock, analyse: Analyse) -> Karyotype:
     clock.begin("analyse")
     return analyse(metaphase)
@@ -123,7 +129,8 @@ def attempt(
 def read_picture(task: Task, polarity: Literal["auto"] | Polarity) -> Metaphase:
     """The picture of a task; raises the `ImageError` of `karyofast.io.read_metaphase`."""
     if not task.remote:
-        return read_metaphase(task.path, polarity)
+        metaphase = read_metaphase(task.path, polarity)
+        return replace(metaphase, name=Path(task.called).stem) if task.called else metaphase
     with remote.fetched(task.source) as copy:
         try:
             return read_metaphase(copy, polarity)

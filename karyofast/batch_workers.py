@@ -71,10 +71,23 @@ class Bounds:
             raise OptionError(f"`memory` can be bounded where there is {STATM}. Got: {self.memory}. Leave it out.")
 
 
-class _Worker:
-    """A process, the pipe to it, the image that it has and the stage that the image is in."""
+class Worker:
+    """A process, the pipe to it, the image that it has and the stage that the image is in.
 
-    def __init__(self, setup: Loadable, threads: int, memory: int | None) -> None:
+    What comes out of `pipe`: None when the models are loaded; then for each image the names of its stages and its
+    `SummaryRow`; a `KaryofastError` that keeps it from going on.
+
+    Parameters
+    ----------
+    setup : Loadable
+        Crosses to the process.
+    threads : int
+        Of each library in it.
+    memory : int or None
+        See `Bounds`.
+    """
+
+    def __init__(self, setup: Loadable, threads: int, memory: int | None = None) -> None:
         # spawned, not forked: a fork copies locks that threads of OpenCV and ONNX Runtime may hold
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
@@ -147,7 +160,7 @@ class _Crew:
         self._setup, self._tell, self._bounds = setup, tell, bounds
         self._threads = max(1, cores() // jobs)
         self._waiting = deque(tasks)
-        self.workers: list[_Worker] = []
+        self.workers: list[Worker] = []
         for _ in range(jobs):
             self._hire()
 
@@ -161,14 +174,14 @@ class _Crew:
                 self._lose(worker, f"took longer than the {self._bounds.seconds:g} s that `timeout` allows.")
 
     def _hire(self) -> None:
-        self.workers.append(_Worker(self._setup, self._threads, self._bounds.memory))
+        self.workers.append(Worker(self._setup, self._threads, self._bounds.memory))
 
     def _patience(self) -> float | None:
         """Seconds until the first worker is late, None for never."""
         least = min(worker.left(self._bounds.seconds) for worker in self.workers)
         return None if least == math.inf else max(least, 0.0)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: Worker) -> None:
         """Take what a worker says: that it is ready, the stage or the row of its image, an error that ends all."""
         try:
             said = worker.pipe.recv()
@@ -191,7 +204,7 @@ class _Crew:
             self._tell(worker.task, said)
         self._give_next(worker)
 
-    def _give_next(self, worker: _Worker) -> None:
+    def _give_next(self, worker: Worker) -> None:
         """The next image, or leave to go."""
         if self._waiting:
             worker.give(self._waiting.popleft())
@@ -202,7 +215,7 @@ class _Crew:
             worker.process.join()
             self.workers.remove(worker)
 
-    def _lose(self, worker: _Worker, error: str) -> None:
+    def _lose(self, worker: Worker, error: str) -> None:
         """A worker has ended: its image fails, another worker takes its place."""
         self.workers.remove(worker)
         if worker.task is not None:

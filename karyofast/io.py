@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import logging
 import stat
 import struct
@@ -39,6 +40,11 @@ LEAST_LEFT = 0.3
 
 MAX_BYTES = 2**31
 """Largest file read: `MAX_PIXELS` of four 16-bit channels need less than half of it."""
+
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of a TIFF file: both orders of bytes, with 32 and with 64 bit offsets."""
+
+NO_PICTURE = "is no picture that can be decoded (TIFF, PNG, JPEG, BMP), or a broken one."
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +117,35 @@ def metaphase_from_array(
     return Metaphase(grey, density(grey, chosen), chosen, name, tuple(flags))
 
 
+def kind_of(head: bytes) -> Literal["tiff", "png", "jpeg", "bmp"] | None:
+    """The kind of picture that a file's first 8 bytes tell of; None for no kind that is read."""
+    if head[:4] in TIFF_HEADS:
+        return "tiff"
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if head[:2] == b"\xff\xd8":
+        return "jpeg"
+    return "bmp" if head[:2] == b"BM" else None
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture, px, from its header: no pixel is decoded.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read, or has no header that tells it; names the file and the reason.
+    """
+    try:
+        data = _bytes(path)
+        size = _tiff_size(data) if kind_of(data[:8]) == "tiff" else _header_size(data)
+        if size is None:
+            raise ImageError(NO_PICTURE)
+        return size
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
 def expand_inputs(inputs: Sequence[Path | str]) -> list[Path]:
     """The picture files that files, folders and globs name.
 
@@ -157,14 +192,14 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     data = _bytes(path)
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if kind_of(data[:8]) == "tiff":
         return _read_tiff(path, data)
     size = _header_size(data)
     _refuse_large(size)
     # other formats that OpenCV knows have no size that could be checked before decoding
     array = _decoded(data) if size is not None else None
     if array is None or _is_cut_jpeg(data):
-        raise ImageError("is no picture that can be decoded (TIFF, PNG, JPEG, BMP), or a broken one.")
+        raise ImageError(NO_PICTURE)
     return array, ()
 
 
@@ -221,6 +256,17 @@ def _read_tiff(path: Path, data: bytes) -> tuple[NDArray[np.generic], tuple[str,
         _log.warning("%s: has %d pages; the first is read.", path, pages)
         return array, ("multi-page",)
     return array, ()
+
+
+def _tiff_size(data: bytes) -> tuple[int, int]:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page: Any = file.pages[0]
+            return int(page.imagelength), int(page.imagewidth)
+    except Exception as error:  # as below: whatever a broken file leads it into
+        raise ImageError(f"is a broken TIFF file: {error}.") from error
 
 
 def _page(page: Any, data: bytes) -> NDArray[np.generic]:

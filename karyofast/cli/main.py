@@ -22,6 +22,7 @@ from karyofast.cli import (
     info,
     run,
     segment,
+    serve,
     simulate,
     train,
 )
@@ -52,6 +53,7 @@ evaluate.app.command()(evaluate_failures.failures)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
+app.command()(serve.serve)
 app.command()(info.info)
 
 

@@ -1,0 +1,1 @@
+"""The service: pictures in, karyotypes out, over HTTP (`karyofast serve`)."""
