@@ -181,6 +181,35 @@ def tensorrt(
         complain(f"on a Jetson: {build.trtexec(out / deliver.NETWORK, frame, options)}")
 
 
+@app.command()
+def triton(
+    model: ModelToExport,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Model repository; other models in it stay.", show_default=False)
+    ],
+    device: Annotated[Literal["cpu", "gpu"], typer.Option(help="Where Triton runs it; an engine: on the GPU.")] = "cpu",
+    largest: Annotated[int, typer.Option(min=1, help="Largest batch; an engine has its own.")] = 92,
+    delay: Annotated[int, typer.Option(min=0, help="Microseconds that crops may wait for a batch.")] = 2000,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads, 0: one a core.")] = 0,
+) -> None:
+    """Triton model repository, for a server: DIR/NAME with config.pbtxt and the weights, byte for byte.
+
+    The configuration is made of the inputs and outputs that the network has; one that is no classifier's is refused.
+    An exported engine of TensorRT becomes a tensorrt_plan.
+
+    \b
+    Examples:
+      karyofast export triton g-band-int8 -o repository
+      karyofast export triton exported/engine -o repository
+      tritonserver --model-repository repository
+    """  # noqa: D301 (\b keeps the lines of the examples apart)
+    from karyofast.export.triton import TritonOptions, deliver_triton
+
+    info, _ = _model(model)
+    folder = deliver_triton(info, out, TritonOptions(device, largest, delay, threads))
+    typer.echo(f"{folder}: tritonserver --model-repository {out}")
+
+
 def _modules(*names: str) -> list[Any]:
     """Modules of `karyofast.export`.
 
