@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -63,13 +63,13 @@ check-page: $(VENV)/.dev
 # the kernels on extension modules that are built the same way (in $(BUILD), so that the normal ones stay).
 BUILD := build
 CHECK := tests/check_kernels.c $(wildcard csrc/*_core.c)
-CHECK_FLAGS := -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -fno-trapping-math -Icsrc
+CHECK_FLAGS := -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -fno-trapping-math -Icsrc -Iinclude
 SANITIZE := -g -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize: $(VENV)/.dev
 	mkdir -p $(BUILD)
 	$(CC) -O1 $(SANITIZE) $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_sanitized -lm
 	$(BUILD)/check_sanitized
-	rm -rf $(BUILD)/sanitized && mkdir -p $(BUILD)/sanitized && cp -r karyofast csrc tests setup.py pyproject.toml README.md LICENSE $(BUILD)/sanitized
+	rm -rf $(BUILD)/sanitized && mkdir -p $(BUILD)/sanitized && cp -r karyofast csrc include tests setup.py pyproject.toml README.md LICENSE $(BUILD)/sanitized
 	cd $(BUILD)/sanitized && rm -f karyofast/kernels/*.so && \
 	    CFLAGS="-O1 $(SANITIZE)" $(abspath $(BIN))/python setup.py -q build_ext --inplace --force
 	# Python itself is not built so: its own blocks are not followed, and what it leaves at exit is no leak of ours
@@ -84,6 +84,11 @@ aarch64:
 	mkdir -p $(BUILD)
 	$(ARM) -O3 -static $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_aarch64 -lm
 	qemu-aarch64-static $(BUILD)/check_aarch64
+
+# The C library with its C++ header and example program (csrc/embed_core.c, include/, examples/), built by CMake; its
+# candidates on real pictures beside those of `karyofast detect`.
+library: $(VENV)/.dev
+	PYTHONPATH=. $(BIN)/python tests/check_embed.py --data $(DATA) --build $(BUILD)/library
 
 # The kernels against their peers, which live in an environment of their own. README=README.md writes the table there.
 PEERS := .venv-peers

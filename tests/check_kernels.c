@@ -7,6 +7,7 @@
 
 #include "cpu.h"
 #include "distance_core.h"
+#include "karyofast.h"
 #include "relevance_core.h"
 #include "tree_core.h"
 #include "variance_core.h"
@@ -246,6 +247,39 @@ static void check_variance(int path) {
     say("variance", path, right);
 }
 
+/* The library: regions are the tree's, candidates disjoint and within their limits; a view has rows of any stride. */
+static void check_library(int path) {
+    const int32_t height = 1 + (int32_t)draw(30), width = 1 + (int32_t)draw(60), stride = width + (int32_t)draw(9);
+    uint8_t *image = malloc((size_t)height * (size_t)stride);
+    for (int32_t i = 0; i < height * stride; i++) image[i] = (uint8_t)(draw(3) ? 200 : 20 + draw(60));
+    const kf_view view = {image, height, width, stride};
+    kf_region_table table;
+    int right = kf_extremal_regions(&view, draw(2) ? 4 : 8, 255, 1, &table) == 0;
+    right &= table.kept == (int64_t)height * width && table.area[table.count - 1] == height * width;
+    int64_t grey = 0;
+    for (int64_t i = 0; i < table.kept; i++) grey += image[table.order[i] / width * stride + table.order[i] % width];
+    right &= grey == table.grey[table.count - 1];
+    kf_free_regions(&table);
+    kf_options options = kf_default_options(height, width);
+    kf_candidate *found;
+    options.max_area = height * width;
+    options.min_area = 1 + (int32_t)draw(4);
+    const int64_t count = kf_candidates(&view, draw(2) ? KF_BRIGHT : KF_DARK, &options, &found);
+    int64_t covered = 0;
+    for (int64_t i = 0; i < count; i++) covered += found[i].area;
+    for (int64_t i = 0; i < count; i++)
+        right &= found[i].area >= options.min_area && found[i].top + found[i].height <= height && found[i].height_above > 0;
+    right &= count >= 0 && covered <= (int64_t)height * width;
+    double *distance = malloc(sizeof(double) * (size_t)height * (size_t)width);
+    right &= kf_edge_distance(&view, distance) == 0 && distance[0] == 0.0; /* no level is 0: all are edges */
+    right &= kf_two_class_variance(&view, (const int32_t[4]){0, 0, height + 1, 1}, 1, distance) == KF_BAD_ARGUMENT;
+    right &= kf_extremal_regions(&view, 6, 255, 1, &table) == KF_BAD_ARGUMENT;
+    say("library", path, right);
+    free(found);
+    free(distance);
+    free(image);
+}
+
 int main(void) {
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
@@ -255,6 +289,7 @@ int main(void) {
             check_distance(path);
             check_relevance(path);
             check_variance(path);
+            check_library(path);
         }
     }
     printf("%d passed, %d failed\n", passed, failed);
