@@ -22,7 +22,7 @@ from karyofast.quality import measure
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece
 from karyofast.segment import segment, unseparated, ways
-from karyofast.segment_axis import Separator
+from karyofast.segment_axis import Separator, lift, missed
 from karyofast.sizes import surprise, typical_area
 from karyofast.straighten import straighten
 from karyofast.types import (
@@ -120,7 +120,7 @@ def karyotype(
         candidates, dropped = examine(metaphase, options.detect)
     clock.begin("segment")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
-        pieces = _look_twice(metaphase, candidates, options, models, clock)
+        candidates, pieces = _look_twice(metaphase, candidates, dropped, options, models, clock)
     else:
         if chromosomes is None:
             chromosomes = segment(metaphase, candidates, options.segment, models.separator)
@@ -133,7 +133,7 @@ def karyotype(
         dropped += scraps
     arrangement = arranged(pieces, typical, options.arrange)
     if not given:
-        pieces, debris = without_debris(pieces, arrangement, typical, metaphase.shape)
+        pieces, debris = without_debris(pieces, arrangement, typical, metaphase)
         dropped += debris
         arrangement = arranged(pieces, typical, options.arrange) if debris else arrangement
     clock.begin("quality")
@@ -246,18 +246,30 @@ def _arranged_as_said(
 
 
 def _look_twice(
-    metaphase: Metaphase, candidates: Sequence[Candidate], options: Options, models: Models, clock: Clock
-) -> list[Piece]:
-    """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`."""
+    metaphase: Metaphase,
+    candidates: list[Candidate],
+    dropped: Sequence[Dropped],
+    options: Options,
+    models: Models,
+    clock: Clock,
+) -> tuple[list[Candidate], list[Piece]]:
+    """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`.
+
+    Returns the candidates, with those that detection missed, and the pieces.
+    """
     if models.separator is None:
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
-    offered = ways(metaphase, candidates, options.segment, models.separator)
+    if not candidates:
+        return [], []
+    lifted = lift(metaphase, candidates, models.separator)
+    candidates = sorted([*candidates, *missed(metaphase, candidates, dropped, lifted)], key=lambda one: one.box)
+    offered = ways(metaphase, candidates, options.segment, lifted)
     reader = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
     clock.begin("second_look")
     chosen = look(candidates, offered, reader, partial(_cost, options=options.arrange))
-    return reader.settled([piece for way in chosen for piece in way])
+    return candidates, reader.settled([piece for way in chosen for piece in way])
 
 
 def _cost(pieces: Sequence[Piece], options: ArrangeOptions) -> float:

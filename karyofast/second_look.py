@@ -51,10 +51,16 @@ def look(
     list of Way
         One a candidate.
     """
-    chosen = choose(_read_all(offered, read), cost)
+    first = _read_all(offered, read)
+    # a crossing cut in four may come out right only when two of its arms are joined at once
+    joined = [
+        [*ways, *joins(pieces, candidate)] for ways, pieces, candidate in zip(offered, first, candidates, strict=True)
+    ]
+    known = {id(piece.chromosome): piece for ways in first for way in ways for piece in way}
+    chosen = choose(_read_all(joined, read, known), cost)
     for _ in range(MOVES):
         moved = [
-            [tuple(piece.chromosome for piece in way), *joins(way, candidate), *cuts(way), *arms(way)]
+            [tuple(piece.chromosome for piece in way), *joins([way], candidate), *cuts(way), *arms(way)]
             for way, candidate in zip(chosen, candidates, strict=True)
         ]
         if all(len(ways) == 1 for ways in moved):

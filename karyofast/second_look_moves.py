@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
@@ -33,7 +34,7 @@ FAR = 2.2
 """Gap in widths between two ends that may be joined: what lies across is a width wide, seldom at a right angle."""
 
 NEAR = 0.8
-"""Gap in widths up to which two ends may be joined at any bend below a right angle and a half."""
+"""Gap in widths up to which two ends may be joined at any bend: a folded chromosome is cut at its fold."""
 
 STRAIGHT = 0.6
 """Least cosine between the directions of two ends that are joined across a gap."""
@@ -97,21 +98,25 @@ def strangeness(chromosome: Chromosome, straightened: Straightened) -> float:
     return STRANGE * max(0.0, ACCOUNTED - accounted)
 
 
-def joins(way: Way, candidate: Candidate) -> list[list[Chromosome]]:
-    """The ways in which two pieces of a way are joined to one chromosome.
+def joins(ways: Sequence[Way], candidate: Candidate) -> list[list[Chromosome]]:
+    """The ways in which two pieces of one of the ways are joined to one chromosome.
 
     Two pieces are joined where an end of the one faces an end of the other, with nothing but the candidate between, or
-    where both ends own the crossing between them.
+    where both ends own the crossing between them. Ways that share a pair share what is made of it.
     """
-    found = []
-    for first, second in combinations(range(len(way)), 2):
-        bridge = _bridge(way[first].straightened, way[second].straightened, candidate)
-        if bridge is None:
-            continue
-        joined = _joined(way[first], way[second], bridge, candidate)
-        rest = [piece.chromosome for number, piece in enumerate(way) if number not in (first, second)]
-        found.append([*rest, joined])
-    return found
+    made: dict[tuple[int, int], Chromosome | None] = {}
+    found: dict[frozenset[int], list[Chromosome]] = {}
+    for way in ways:
+        for first, second in combinations(range(len(way)), 2):
+            pair = id(way[first]), id(way[second])
+            if pair not in made:
+                bridge = _bridge(way[first].straightened, way[second].straightened, candidate)
+                made[pair] = None if bridge is None else _joined(way[first], way[second], bridge, candidate)
+            joined = made[pair]
+            if joined is not None:
+                rest = [piece.chromosome for number, piece in enumerate(way) if number not in (first, second)]
+                found[frozenset(id(one) for one in (*rest, joined))] = [*rest, joined]
+    return list(found.values())
 
 
 def _bridge(one: Straightened, other: Straightened, candidate: Candidate) -> NDArray[np.float64] | None:
@@ -122,14 +127,11 @@ def _bridge(one: Straightened, other: Straightened, candidate: Candidate) -> NDA
         for end, back in _ends(other, width):
             gap = end - start
             distance = float(np.hypot(*gap))
-            along = float(-out @ back)
-            if distance > NEAR * width:
+            fits = distance <= NEAR * width
+            if not fits and float(-out @ back) >= STRAIGHT:
                 ahead = float(out @ gap) / distance
                 apart = distance <= FAR * width and ahead >= STRAIGHT
-                lapped = distance <= LAP * width and ahead <= -IN_LINE
-                fits = along >= STRAIGHT and (apart or lapped)
-            else:
-                fits = along > -0.7
+                fits = apart or (distance <= LAP * width and ahead <= -IN_LINE)
             if fits and (best is None or distance < best[0]) and _covered(start, end, candidate):
                 best = distance, np.stack([start, end])
     return None if best is None else best[1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from karyofast import segment_axis, segment_rrt
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
-from karyofast.segment_axis import Separator
+from karyofast.segment_axis import Lifted, Separator
 from karyofast.types import Candidate, Chromosome, Dropped, Metaphase
 
 MOST_IN_ONE = 3
@@ -71,7 +71,7 @@ def unseparated(candidates: Sequence[Candidate], chromosomes: Sequence[Chromosom
 
 
 def ways(
-    metaphase: Metaphase, candidates: Sequence[Candidate], options: SegmentOptions, separator: Separator
+    metaphase: Metaphase, candidates: Sequence[Candidate], options: SegmentOptions, lifted: Lifted
 ) -> list[list[list[Chromosome]]]:
     """The ways in which each candidate may be cut, for `karyofast.second_look`.
 
@@ -80,7 +80,7 @@ def ways(
     metaphase : Metaphase
     candidates : sequence of Candidate
     options : SegmentOptions
-    separator : Separator
+    lifted : Lifted
 
     Returns
     -------
@@ -88,7 +88,7 @@ def ways(
         For each candidate: the learned separator's way first, then its ways at other levels, that of the ring radius
         transform, and a small cluster as one chromosome. Pieces that several ways share are the same objects.
     """
-    offered = segment_axis.partitions(metaphase, candidates, separator)
+    offered = segment_axis.partitions(metaphase, candidates, lifted)
     width = segment_axis.typical_width(candidates)
     for number, (candidate, known) in enumerate(zip(candidates, offered, strict=True)):
         if known == [[]]:
@@ -99,7 +99,7 @@ def ways(
         if 1 < len(known[0]) <= MOST_IN_ONE:
             others.append([Chromosome(candidate.box, candidate.mask, candidate=number)])
         for other in others:
-            way = [segment_axis.known_piece(one, known) for one in other]
+            way = [segment_axis.known_piece(one, known, width) for one in other]
             if not any(segment_axis.alike(way, one) for one in known):
                 known.append(way)
     return offered

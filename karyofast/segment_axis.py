@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.kernels import edge_distance
-from karyofast.types import Box, Candidate, Chromosome, Metaphase
+from karyofast.types import Box, Candidate, Chromosome, Dropped, Metaphase
 
 WIDTH = 12.0
 """Chromosome width in px at which the network was trained."""
@@ -51,7 +51,10 @@ REACH = 0.75
 """Distance from the core, in widths, up to which a pixel of an overlap belongs to it."""
 
 SAME = 0.85
-"""Intersection over union from which two pieces are one, so that a rim drawn otherwise is no other way to cut."""
+"""Intersection over union from which two pieces may be one, so that a rim drawn otherwise is no other way to cut."""
+
+THIN = 0.3
+"""Widths up to which what two such pieces differ by is rim; what is thicker, as an arm is, makes them two."""
 
 SMALL = 2.5
 """Area in squared widths below which a candidate may be debris: chromosome 21 has about 1.2, a C-group one 4."""
@@ -64,6 +67,35 @@ small chromosomes, faint ones, for 11 of 49 small candidates that are none."""
 
 LEAST_AREA = 0.35
 """Area of a chromosome in squared widths below which it is a scrap."""
+
+MISSED_AREA = (0.8, 8.0)
+"""Area in squared widths of a chromosome that detection missed: what is smaller may be dirt, what is larger a cluster
+that a filter rightly took for none."""
+
+MISSED_FOREGROUND = 0.8
+"""Mean probability of foreground of such a chromosome."""
+
+MISSED_DENSITY = 0.5
+"""Its mean density over the candidates': what is fainter is out of focus or another cell's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """What the network says of a picture, and at which scale.
+
+    Attributes
+    ----------
+    maps : float32 (2 + directions, rows, columns)
+        Probabilities of foreground, of overlap, and of a core in each direction, on the network's grid.
+    zoom : float
+        Pixels of the network's grid a pixel of the picture.
+    level : float
+        Mean density of the candidates.
+    """
+
+    maps: NDArray[np.float32]
+    zoom: float
+    level: float
 
 
 class Separator(Protocol):
@@ -110,13 +142,111 @@ def separate(metaphase: Metaphase, candidates: Sequence[Candidate], separator: S
         In the order of the candidates; a candidate in which the network draws no core passes as it is, one that it does
         not hold for chromosome at all is dropped.
     """
-    return [one for ways in partitions(metaphase, candidates, separator, ()) for one in ways[0]]
+    if not candidates:
+        return []
+    lifted = lift(metaphase, candidates, separator)
+    return [one for ways in partitions(metaphase, candidates, lifted, ()) for one in ways[0]]
+
+
+def lift(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator) -> Lifted:
+    """Show a picture to the network, at the scale and the density that its candidates tell.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+        At least one.
+    separator : Separator
+    """
+    zoom = WIDTH / max(typical_width(candidates), 3.0)
+    size = (max(1, round(metaphase.shape[1] * zoom)), max(1, round(metaphase.shape[0] * zoom)))
+    covered = np.zeros(metaphase.shape, dtype=bool)
+    for one in candidates:
+        covered[one.box.slices] |= one.mask
+    level = max(float(metaphase.density[covered].mean()), 1.0)
+    resized = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return Lifted(_run(np.asarray(resized / level, dtype=np.float32), separator), zoom, level)
+
+
+def missed(
+    metaphase: Metaphase, candidates: Sequence[Candidate], dropped: Sequence[Dropped], lifted: Lifted
+) -> list[Candidate]:
+    """Chromosomes that the network sees where detection has no candidate: beside a nucleus, on a smear.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+    dropped : sequence of Dropped
+        What detection left out on purpose; a chromosome's worth of it is not taken back, and nothing of another cell.
+    lifted : Lifted
+
+    Returns
+    -------
+    list of Candidate
+        Disjoint, clear of the candidates and of the picture's rim.
+    """
+    foreground, core = lifted.maps[0], lifted.maps[2:].max(axis=0)
+    covered = (_owners(candidates, metaphase.shape, foreground.shape) >= 0).astype(np.uint8)
+    taken = np.asarray(cv2.dilate(covered, np.ones((5, 5), dtype=np.uint8)) > 0)
+    seen = ((foreground > ON) & ~taken).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
+    least, most = (share * WIDTH**2 for share in MISSED_AREA)
+    found = []
+    for number in range(1, len(stats)):
+        left, top, width, height, area = (int(value) for value in stats[number])
+        here = labels[top : top + height, left : left + width] == number
+        inside = (slice(top, top + height), slice(left, left + width))
+        at_rim = left == 0 or top == 0 or left + width == seen.shape[1] or top + height == seen.shape[0]
+        if not least <= area <= most or at_rim or float(foreground[inside][here].mean()) < MISSED_FOREGROUND:
+            continue
+        if float((core[inside][here] > ON).mean()) < LEAST_CORE_SHARE:
+            continue
+        one = _enlarged(here, top, left, lifted, metaphase.shape)
+        density = float(metaphase.density[one.box.slices][one.mask].mean())
+        if density >= MISSED_DENSITY * lifted.level and not _left_out(one, dropped):
+            found.append(one)
+    return found
+
+
+def _enlarged(here: NDArray[np.bool_], top: int, left: int, lifted: Lifted, shape: tuple[int, int]) -> Candidate:
+    """A candidate of the picture from a mask at a place of the network's grid."""
+    first_row, first_col = (int((at - 1) / lifted.zoom) for at in (top, left))
+    first_row, first_col = max(first_row, 0), max(first_col, 0)
+    rows = min(shape[0] - first_row, int((here.shape[0] + 2) / lifted.zoom) + 2)
+    cols = min(shape[1] - first_col, int((here.shape[1] + 2) / lifted.zoom) + 2)
+    # the middle of the picture's pixel p lies at (p + 0.5) * zoom - 0.5 on the network's grid
+    y = ((np.arange(rows) + first_row + 0.5) * lifted.zoom - 0.5 - top).astype(np.float32)
+    x = ((np.arange(cols) + first_col + 0.5) * lifted.zoom - 0.5 - left).astype(np.float32)
+    drawn = cv2.remap(here.astype(np.float32), *np.meshgrid(x, y), cv2.INTER_LINEAR) > 0.5
+    piece = _chromosome(_largest(np.asarray(drawn)), Box(first_row, first_col, rows, cols), 1.0, 0)
+    return Candidate(piece.box, piece.mask)
+
+
+def _left_out(one: Candidate, dropped: Sequence[Dropped]) -> bool:
+    """Whether detection left out on purpose what `one` shows: not a large thing that it happens to lie on."""
+    full = Chromosome(one.box, one.mask)
+    for other in dropped:
+        shared = shared_pixels(full, other)
+        if shared > 0.5 * full.area and (
+            other.reason == "another cell" or np.count_nonzero(other.mask) < 3 * full.area
+        ):
+            return True
+    return False
+
+
+def _owners(candidates: Sequence[Candidate], shape: tuple[int, int], there: tuple[int, ...]) -> NDArray[np.int32]:
+    """Which candidate each pixel of the network's grid belongs to, -1 for none."""
+    owner = np.full(shape, -1.0, dtype=np.float32)
+    for number, one in enumerate(candidates):
+        owner[one.box.slices][one.mask] = number
+    return np.asarray(cv2.resize(owner, there[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.int32)
 
 
 def partitions(
     metaphase: Metaphase,
     candidates: Sequence[Candidate],
-    separator: Separator,
+    lifted: Lifted,
     other_levels: Sequence[float] = OTHER_LEVELS,
 ) -> list[list[list[Chromosome]]]:
     """The ways in which each candidate may be cut.
@@ -125,7 +255,7 @@ def partitions(
     ----------
     metaphase : Metaphase
     candidates : sequence of Candidate
-    separator : Separator
+    lifted : Lifted
     other_levels : sequence of float
         Probabilities of a core, beside `ON`, that are tried.
 
@@ -134,31 +264,21 @@ def partitions(
     list of list of list of Chromosome
         For each candidate its ways, the first is that of `separate`; ways that cut alike are given once.
     """
-    if not candidates:
-        return []
-    zoom = WIDTH / max(typical_width(candidates), 3.0)
-    size = (max(1, round(metaphase.shape[1] * zoom)), max(1, round(metaphase.shape[0] * zoom)))
-    covered = np.zeros(metaphase.shape, dtype=bool)
-    owner = np.full(metaphase.shape, -1.0, dtype=np.float32)
-    for number, one in enumerate(candidates):
-        covered[one.box.slices] |= one.mask
-        owner[one.box.slices][one.mask] = number
-    level = max(float(metaphase.density[covered].mean()), 1.0)
-    resized = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    lifted = _run(np.asarray(resized / level, dtype=np.float32), separator)
-    owner_there = cv2.resize(owner, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    groups = [_by_candidate(find_cores(lifted[2:], level), owner_there) for level in (ON, *other_levels)]
+    maps, zoom = lifted.maps, lifted.zoom
+    owner = _owners(candidates, metaphase.shape, maps.shape[1:])
+    groups = [_by_candidate(find_cores(maps[2:], level), owner) for level in (ON, *other_levels)]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
-    core = lifted[2:].max(axis=0)
+    core = maps[2:].max(axis=0)
     for number, one in enumerate(candidates):
-        here = owner_there == number
+        here = owner == number
         stained_dirt = metaphase.polarity == "dark"
-        if _debris(lifted[0][here], core[here], number in groups[0], stained_dirt):
+        if _debris(maps[0][here], core[here], number in groups[0], stained_dirt):
             ways[number].append([])
             continue
         for group in groups:
             way = [
-                known_piece(piece, ways[number]) for piece in _divide(number, one, group.get(number, []), lifted, zoom)
+                known_piece(piece, ways[number], WIDTH / zoom)
+                for piece in _divide(number, one, group.get(number, []), maps, zoom)
             ]
             if not any(alike(way, known) for known in ways[number]):
                 ways[number].append(way)
@@ -188,9 +308,26 @@ def _by_candidate(cores: Sequence[Core], owner: NDArray[np.int32]) -> dict[int, 
     return groups
 
 
-def known_piece(one: Chromosome, ways: Sequence[Sequence[Chromosome]]) -> Chromosome:
-    """The piece of an earlier way that has the same mask, give or take a rim, or the piece itself."""
-    return next((other for way in ways for other in way if overlap_share(one, other) > SAME), one)
+def known_piece(one: Chromosome, ways: Sequence[Sequence[Chromosome]], width: float) -> Chromosome:
+    """The piece of an earlier way that has the same mask, give or take a rim, or the piece itself.
+
+    `width` is that of a chromosome, px.
+    """
+    return next((other for way in ways for other in way if _same(one, other, width)), one)
+
+
+def _same(one: Chromosome, other: Chromosome, width: float) -> bool:
+    if overlap_share(one, other) <= SAME:
+        return False
+    top, left = min(one.box.top, other.box.top), min(one.box.left, other.box.left)
+    bottom, right = (max(a.box.slices[axis].stop for a in (one, other)) for axis in (0, 1))
+    apart = np.zeros((bottom - top, right - left), dtype=np.uint8)
+    for piece in (one, other):
+        window = apart[piece.box.top - top :, piece.box.left - left :][: piece.box.height, : piece.box.width]
+        window ^= piece.mask
+    side = max(3, round(THIN * width) | 1)
+    # nothing but background lies around the canvas
+    return not np.any(cv2.erode(np.pad(apart, 1), np.ones((side, side), dtype=np.uint8)))
 
 
 def alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
@@ -200,15 +337,20 @@ def alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
 
 def overlap_share(one: Chromosome, other: Chromosome) -> float:
     """Intersection over union of two masks."""
+    both = shared_pixels(one, other)
+    return both / (one.area + other.area - both)
+
+
+def shared_pixels(one: Chromosome | Dropped, other: Chromosome | Dropped) -> int:
+    """Number of pixels that two masks share."""
     top, left = max(one.box.top, other.box.top), max(one.box.left, other.box.left)
     bottom = min(one.box.top + one.box.height, other.box.top + other.box.height)
     right = min(one.box.left + one.box.width, other.box.left + other.box.width)
     if bottom <= top or right <= left:
-        return 0.0
+        return 0
     a = one.mask[top - one.box.top : bottom - one.box.top, left - one.box.left : right - one.box.left]
     b = other.mask[top - other.box.top : bottom - other.box.top, left - other.box.left : right - other.box.left]
-    both = int(np.count_nonzero(a & b))
-    return both / (one.area + other.area - both)
+    return int(np.count_nonzero(a & b))
 
 
 def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float32]:

@@ -3,10 +3,11 @@ import pytest
 
 from karyofast.pieces import SMALL, without_debris, without_scraps
 from karyofast.second_look_moves import Piece
-from karyofast.types import Arrangement, Box, Chromosome, Label, Straightened
+from karyofast.types import Arrangement, Box, Chromosome, Label, Metaphase, Straightened
 
 TYPICAL = 1000.0
 SHAPE = (20, 5000)
+PLAIN = Metaphase(np.full(SHAPE, 155, np.uint8), np.full(SHAPE, 100, np.uint8), "dark")
 
 
 def piece(area, nothing=0.0, top=5):
@@ -36,10 +37,10 @@ def test_what_is_smaller_than_any_chromosome_is_left_out_where_the_scale_is_know
 )
 def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(area, nothing, place, left_out):
     pieces = [piece(800), piece(area, nothing)]
-    kept, debris = without_debris(pieces, Arrangement(assigned=(0, place)), TYPICAL, SHAPE)
+    kept, debris = without_debris(pieces, Arrangement(assigned=(0, place)), TYPICAL, PLAIN)
     assert kept == (pieces[:1] if left_out else pieces)
     assert [one.reason for one in debris] == ["read as no chromosome"] * left_out
-    assert without_debris(pieces, Arrangement(assigned=(0, place)), None, SHAPE) == (pieces, [])
+    assert without_debris(pieces, Arrangement(assigned=(0, place)), None, PLAIN) == (pieces, [])
 
 
 @pytest.mark.parametrize(
@@ -47,5 +48,23 @@ def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(
 )
 def test_what_the_rim_cuts_and_is_rather_no_chromosome_is_left_out_whatever_its_size(nothing, top, left_out):
     pieces = [piece(800), piece(3000, nothing, top)]
-    kept, debris = without_debris(pieces, Arrangement(assigned=(0, -1)), TYPICAL, SHAPE)
+    kept, debris = without_debris(pieces, Arrangement(assigned=(0, -1)), TYPICAL, PLAIN)
     assert (len(kept), [one.reason[:7] for one in debris]) == (2 - left_out, ["cut by "] * left_out)
+
+
+@pytest.mark.parametrize(
+    ("times", "nothing", "polarity", "left_out"),
+    [
+        (1.5, 0.6, "dark", True),
+        (1.5, 0.4, "dark", False),  # another may lie over it
+        (1.2, 0.6, "dark", False),
+        (1.5, 0.6, "bright", False),  # in fluorescence dirt is not darker
+    ],
+)
+def test_what_is_far_darker_than_the_cell_and_rather_no_chromosome_is_dirt(times, nothing, polarity, left_out):
+    pieces = [piece(800), piece(900, top=8), piece(500, nothing, top=12)]
+    density = np.full(SHAPE, 100, np.uint8)
+    density[12] = round(100 * times)
+    metaphase = Metaphase(255 - density if polarity == "dark" else density, density, polarity)
+    kept, debris = without_debris(pieces, Arrangement(assigned=(0, 0, 23)), TYPICAL, metaphase)
+    assert (len(kept), [one.reason for one in debris]) == (3 - left_out, ["darker than any chromosome"] * left_out)

@@ -85,7 +85,7 @@ def candidate(*masks):
 def test_two_arms_that_face_each_other_across_a_chromosome_may_be_joined():
     left, right, across = line((60, 20), (60, 65)), line((60, 95), (60, 140)), line((15, 80), (105, 80))
     whole = candidate(left, right, across, line((60, 60), (60, 100)))
-    ways = joins((piece(left), piece(right), piece(across)), whole)
+    ways = joins([(piece(left), piece(right), piece(across))], whole)
     areas = [sorted(one.area for one in way) for way in ways]
     bars = [way for way in ways if any(one.box.width > 110 for one in way)]
     assert len(bars) == 1
@@ -97,18 +97,38 @@ def test_two_arms_that_face_each_other_across_a_chromosome_may_be_joined():
 def test_two_pieces_that_both_own_a_crossing_may_be_joined_and_two_side_by_side_may_not():
     left, right = line((60, 20), (60, 82)), line((60, 78), (60, 140))
     across = line((20, 80), (100, 80))
-    ways = joins((piece(left), piece(right), piece(across)), candidate(left, right, across))
+    ways = joins([(piece(left), piece(right), piece(across))], candidate(left, right, across))
     masks = [way[-1].full_mask((120, 160)) for way in ways]
     assert any(np.array_equal(mask, left | right) for mask in masks)
     beside = line((74, 78), (74, 140))
-    assert joins((piece(left), piece(beside)), candidate(left, beside)) == []
+    assert joins([(piece(left), piece(beside))], candidate(left, beside)) == []
 
 
 def test_a_bend_that_was_cut_may_be_joined_and_what_lies_apart_may_not():
     up, along, away = line((20, 40), (70, 40)), line((76, 46), (76, 100)), line((20, 130), (100, 130))
-    ways = joins((piece(up), piece(along), piece(away)), candidate(up, along, away, line((70, 40), (76, 46))))
+    ways = joins([(piece(up), piece(along), piece(away))], candidate(up, along, away, line((70, 40), (76, 46))))
     assert len(ways) == 1
     assert ways[0][-1].area > 0.9 * (up | along).sum()
+
+
+def test_a_folded_chromosome_that_was_cut_at_its_fold_may_be_joined():
+    down, up = line((20, 60), (90, 60)), line((22, 68), (96, 74))
+    ways = joins([(piece(down), piece(up))], candidate(down, up, line((20, 60), (22, 68), width=18)))
+    assert [len(way) for way in ways] == [1]
+    assert "joined" in ways[0][0].flags
+
+
+def test_ways_that_share_a_pair_share_what_is_made_of_it():
+    left, right, other = (
+        piece(line((60, 20), (60, 82))),
+        piece(line((60, 78), (60, 140))),
+        piece(line((110, 20), (110, 140))),
+    )
+    cluster = candidate(*(each.chromosome.mask for each in (left, right, other)))
+    ways = joins([(left, right), (left, right, other)], cluster)
+    made = {id(one) for way in ways for one in way if "joined" in one.flags}
+    assert len(ways) == 2
+    assert len(made) == 1
 
 
 def test_pieces_are_joined_when_the_whole_is_what_the_cell_lacks():

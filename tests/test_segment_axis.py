@@ -6,10 +6,10 @@ from karyofast import segment_axis
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment import segment, unseparated
-from karyofast.segment_axis import find_cores, partitions, separate
+from karyofast.segment_axis import find_cores, known_piece, lift, missed, partitions, separate
 from karyofast.train.axes import targets
 from karyofast.train.compose import Laid
-from karyofast.types import Box, Candidate, Metaphase
+from karyofast.types import Box, Candidate, Chromosome, Dropped, Metaphase
 
 BINS = 12
 
@@ -161,11 +161,48 @@ def test_other_ways_are_given_once_and_the_first_is_the_plain_one():
             drawn[2:, :, 60:70] *= 0.4
             return drawn
 
-    same = partitions(metaphase, candidates, Oracle(laid))
+    same = partitions(metaphase, candidates, lift(metaphase, candidates, Oracle(laid)))
     assert [len(ways) for ways in same] == [1]
-    ways = partitions(metaphase, candidates, Faint(laid))[0]
+    ways = partitions(metaphase, candidates, lift(metaphase, candidates, Faint(laid)))[0]
     assert [len(way) for way in ways] == [3, 2]
     assert [one.box for one in ways[0]] == [one.box for one in separate(metaphase, candidates, Faint(laid))]
+
+
+def test_a_rim_drawn_otherwise_is_the_same_piece_and_an_arm_more_is_another():
+    shape = (60, 200)
+    mask = np.zeros(shape, bool)
+    mask[20:40, 10:190] = True
+    rim, arm = mask.copy(), mask.copy()
+    rim[19:41, 9:191] = True
+    arm[40:52, 100:112] = True
+    box = Box(0, 0, *shape)
+    one, other, more = (Chromosome(box, each) for each in (mask, rim, arm))
+    assert known_piece(other, [[one]], 20.0) is one
+    assert known_piece(more, [[one]], 20.0) is more
+
+
+def test_a_chromosome_that_detection_missed_is_found_where_the_network_sees_it():
+    laid = [bar((100, 40), (100, 160)), bar((40, 40), (40, 100))]
+    metaphase, candidates = cell(laid)
+    there, away = sorted(candidates, key=lambda one: -one.area)
+    lifted = lift(metaphase, [there], Oracle(laid))
+    found = missed(metaphase, [there], [], lifted)
+    assert len(found) == 1
+    assert np.count_nonzero(found[0].full_mask(metaphase.shape) & away.full_mask(metaphase.shape)) > 0.95 * away.area
+    assert missed(metaphase, candidates, [], lifted) == []
+
+
+def test_what_detection_left_out_on_purpose_is_not_taken_back():
+    laid = [bar((100, 40), (100, 160)), bar((40, 40), (40, 100))]
+    metaphase, candidates = cell(laid)
+    there, away = sorted(candidates, key=lambda one: -one.area)
+    lifted = lift(metaphase, [there], Oracle(laid))
+    debris = Dropped(away.box, away.mask, "detect", "round debris")
+    assert missed(metaphase, [there], [debris], lifted) == []
+    nucleus = Dropped(Box(0, 0, 90, 200), np.ones((90, 200), bool), "detect", "nucleus")
+    assert len(missed(metaphase, [there], [nucleus], lifted)) == 1
+    stranger = Dropped(nucleus.box, nucleus.mask, "detect", "another cell")
+    assert missed(metaphase, [there], [stranger], lifted) == []
 
 
 def test_neighbouring_directions_join_and_others_do_not():

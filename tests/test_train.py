@@ -17,7 +17,7 @@ from karyofast.train.classifier import joint_loss
 from karyofast.train.compose import ComposeOptions, PieceStore, compose
 from karyofast.train.crops import cut_out, prepare, simulate
 from karyofast.train.loop import CHECKPOINT, one_cycle
-from karyofast.train.start import start_from
+from karyofast.train.start import start_from, start_separator
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,37 @@ def test_scenes_hold_what_was_asked_for(small):
     for one in apart.laid:
         assert crossed.density.max() <= 255
         assert apart.density[one.mask].mean() > 30
+
+
+def test_aligned_chromosomes_lie_in_nearly_the_direction_of_a_neighbour(small):
+    source = CropSource(small)
+    store = PieceStore(source, source.rows)
+    options = ComposeOptions(touching=1.0, crossing=0.0, aligned=1.0, skew=10.0)
+    scene = compose(store.draw(np.random.default_rng(5), 6), np.random.default_rng(6), options, adding=False)
+    ends = [one.axis[-1] - one.axis[0] for one in scene.laid]
+    angles = [float(np.arctan2(*end)) for end in ends]
+    assert len(angles) >= 3
+    for number, angle in enumerate(angles[1:], start=1):
+        turned = [abs((angle - other + np.pi / 2) % np.pi - np.pi / 2) for other in angles[:number]]
+        assert np.rad2deg(min(turned)) < 10.5
+    assert np.sum([one.mask for one in scene.laid], axis=0).max() <= 2
+
+
+def test_a_separator_that_starts_from_an_exported_one_answers_as_it_does(small, tmp_path):
+    from karyofast.models.axisnet import AxisNet
+    from karyofast.models.store import find
+    from karyofast.runtimes.onnx import OnnxSeparator
+
+    density = np.random.default_rng(3).uniform(0, 1.5, (4, 1, 64, 64)).astype(np.float32)
+    network = AxisNet()
+    start_separator(network, "axis", torch.from_numpy(density))
+    shipped = OnnxSeparator(find("axis", "separator"), 1)
+    with torch.inference_mode():
+        answered = torch.sigmoid(network.eval()(torch.from_numpy(density))).numpy()
+    for own, one in zip(answered, density, strict=True):
+        assert np.abs(own - shipped.lifted(one[0])).max() < 2e-3
+    with pytest.raises(ModelError, match="separator"):
+        start_separator(AxisNet(), "g-band", torch.from_numpy(density))
 
 
 def test_targets_mark_overlaps_and_draw_cores_inside_the_masks(small):

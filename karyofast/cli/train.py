@@ -117,7 +117,10 @@ def separator(
         Path | None,
         typer.Option(help="COCO file of real pictures with masks, images beside it; training slides alone are used."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the first cycle of the rate; 1000 more follow.")] = 1800,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the first cycle of the rate.")] = 1800,
+    more: Annotated[int, typer.Option(min=0, help="Steps of a second cycle, of half the rate.")] = 1000,
+    rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Peak of the learning rate.")] = 3e-3,
+    start: Annotated[str, typer.Option("--from", help="Separator to go on from; none: random weights.")] = "",
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 8,
     seed: Seed = 0,
     threads: TrainThreads = 0,
@@ -132,9 +135,10 @@ def separator(
     Examples:
       karyofast train separator --data pki3.zip -o runs/axis
       karyofast train separator --data pki3.zip --pictures mfish/instances.json -o runs/axis --steps 3000
+      karyofast train separator --data pki3.zip -o runs/on --from runs/axis/axis --steps 2000 --more 0 --rate 1e-3
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     run, options = _torch_modules("separator")
-    chosen = options.SeparatorOptions(steps=steps, batch=batch, seed=seed)
+    chosen = options.SeparatorOptions(steps=steps, more=more, rate=rate, batch=batch, seed=seed, start=start)
     _check_data(data)
     make_folder(out)
     with _telling(quiet) as tell:

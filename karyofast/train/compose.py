@@ -85,6 +85,10 @@ class ComposeOptions:
     """largest share of a chromosome that may lie over others"""
     zoom: float = 0.25
     """natural logarithm: half range about a typical width of `WIDTH`"""
+    aligned: float = 0.3
+    """share laid beside another in nearly its direction: side by side, end to end, or crossing it at a small angle"""
+    skew: float = 25.0
+    """degrees between the directions of two that are aligned, at most"""
 
 
 WIDTH = 12.0
@@ -109,8 +113,12 @@ def compose(pieces: Sequence[Piece], rng: np.random.Generator, options: ComposeO
     covered = np.zeros((side, side), np.uint8)
     laid: list[Laid] = []
     for one in pieces:
-        patch, mask, axis = _turned(one, zoom, rng)
-        at = _find_place(mask, covered, rng, options)
+        near = laid[int(rng.integers(len(laid)))] if laid and rng.random() < options.aligned else None
+        towards = rng.uniform(0.0, np.pi)
+        if near is not None:
+            towards = _direction(near.axis) + np.deg2rad(rng.uniform(-options.skew, options.skew))
+        patch, mask, axis = _turned(one, zoom, towards, bool(rng.random() < 0.5))
+        at = _find_place(mask, covered, rng, options, near)
         if at is None:
             continue
         window, inner = _windows(mask.shape, at, side)
@@ -123,14 +131,23 @@ def compose(pieces: Sequence[Piece], rng: np.random.Generator, options: ComposeO
     return Scene(np.minimum(density, 255.0), tuple(laid))
 
 
+def _direction(axis: NDArray[np.float64]) -> float:
+    """Angle of an axis from end to end, radians, in pixel coordinates (rows grow downwards)."""
+    rows, columns = axis[-1] - axis[0]
+    return float(np.arctan2(rows, columns))
+
+
 def _turned(
-    one: Piece, zoom: float, rng: np.random.Generator
+    one: Piece, zoom: float, towards: float, mirrored: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
+    """Density, mask and axis of a piece, enlarged and turned so that its axis runs at the angle `towards`."""
     height, width = one.density.shape
     side = int(np.hypot(height, width) * zoom) + 6
-    matrix = cv2.getRotationMatrix2D((0.5 * (width - 1), 0.5 * (height - 1)), float(rng.uniform(0, 360)), zoom)
+    # OpenCV turns against the growing rows, and a mirror image turns back
+    turn = _direction(one.axis) + (towards if mirrored else -towards)
+    matrix = cv2.getRotationMatrix2D((0.5 * (width - 1), 0.5 * (height - 1)), float(np.rad2deg(turn)), zoom)
     matrix[:, 2] += [0.5 * (side - width), 0.5 * (side - height)]
-    if rng.random() < 0.5:
+    if mirrored:
         mirror = np.array([[-1.0, 0.0, side - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         matrix = (mirror @ np.vstack([matrix, [0.0, 0.0, 1.0]]))[:2]
     warped = cv2.warpAffine(one.density.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR)
@@ -141,18 +158,30 @@ def _turned(
 
 
 def _find_place(
-    mask: NDArray[np.bool_], covered: NDArray[np.uint8], rng: np.random.Generator, options: ComposeOptions
+    mask: NDArray[np.bool_],
+    covered: NDArray[np.uint8],
+    rng: np.random.Generator,
+    options: ComposeOptions,
+    neighbour: Laid | None,
 ) -> tuple[int, int] | None:
-    """Top left corner at which the mask lies free, touches or crosses, as drawn; None when no try fits."""
+    """Top left corner at which the mask lies free, touches or crosses, as drawn; None when no try fits.
+
+    Beside a `neighbour` it touches or crosses.
+    """
     side = covered.shape[0]
     # the first one has nothing to touch or cross
     wanted = rng.random() if covered.any() else 1.0
+    if neighbour is not None:
+        wanted *= options.touching + options.crossing
     area = max(int(mask.sum()), 1)
     near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
     far = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)), np.uint8)
     for _ in range(60):
-        at = (int(rng.integers(-mask.shape[0] // 3, side - mask.shape[0] * 2 // 3)),
-              int(rng.integers(-mask.shape[1] // 3, side - mask.shape[1] * 2 // 3)))  # fmt: skip
+        if neighbour is not None:
+            at = _beside(mask, neighbour, rng)
+        else:
+            at = (int(rng.integers(-mask.shape[0] // 3, side - mask.shape[0] * 2 // 3)),
+                  int(rng.integers(-mask.shape[1] // 3, side - mask.shape[1] * 2 // 3)))  # fmt: skip
         window, inner = _windows(mask.shape, at, side)
         below = covered[window]
         if below.size == 0 or mask[inner].sum() < 0.3 * area:
@@ -167,6 +196,23 @@ def _find_place(
         if fits:
             return at
     return None
+
+
+def _beside(mask: NDArray[np.bool_], neighbour: Laid, rng: np.random.Generator) -> tuple[int, int]:
+    """A corner at which the mask lies at the neighbour's side or end, give or take."""
+    along = neighbour.axis[-1] - neighbour.axis[0]
+    length = max(float(np.hypot(*along)), 1.0)
+    along = along / length
+    across = np.array([-along[1], along[0]])
+    own = float(np.hypot(*np.ptp(np.argwhere(mask), axis=0)))
+    if rng.random() < 0.6:
+        offset = across * neighbour.width * rng.uniform(0.6, 1.4) * rng.choice([-1.0, 1.0])
+        offset = offset + along * rng.uniform(-0.5, 0.5) * 0.5 * (length + own)
+    else:
+        offset = along * rng.uniform(0.4, 0.55) * (length + own) * rng.choice([-1.0, 1.0])
+        offset = offset + across * neighbour.width * rng.uniform(-0.4, 0.4)
+    corner = np.rint(neighbour.axis.mean(axis=0) + offset - 0.5 * np.array(mask.shape)).astype(int)
+    return int(corner[0]), int(corner[1])
 
 
 def _windows(shape: tuple[int, ...], at: tuple[int, int], side: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

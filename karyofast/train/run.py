@@ -336,6 +336,7 @@ in the data. Research use; every karyotype is a draft for a cytogeneticist to re
 
 
 def _separator_card(name: str, data: Path, pictures: str, options: separator.SeparatorOptions) -> str:
+    started = f" Started from the weights of {Path(options.start).name}." if options.start else ""
     return f"""# {name}
 
 AxisNet: a U-Net of 0.9 million weights that draws the medial axes of chromosomes lifted by direction, so that crossing
@@ -343,7 +344,7 @@ chromosomes come apart (`karyofast.segment_axis`). ONNX, weights stored as fp16;
 
 **Data.** Scenes composed of the training cases of {data.name} (touching {options.scene.touching:.0%}, crossing
 {options.scene.crossing:.0%}); real pictures: {pictures}.
-{options.steps + options.more} steps of {options.batch}, seed {options.seed}.
+{options.steps + options.more} steps of {options.batch}, seed {options.seed}.{started}
 No annotated G-band metaphase was used. `karyofast evaluate instances` scores it.
 
 **Limits.** Chromosomes that cross at under about 30 degrees, and knots of several, stay joined or are cut wrongly.

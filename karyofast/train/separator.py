@@ -18,6 +18,7 @@ from karyofast.train.axes import Example, Picture, composed, cut
 from karyofast.train.compose import ComposeOptions, PieceStore
 from karyofast.train.loop import State, claim, log, one_cycle
 from karyofast.train.machine import keep_freed_memory
+from karyofast.train.start import start_separator
 
 CHECKED = 24
 """Scenes, never trained on, on which the loss is watched."""
@@ -42,6 +43,8 @@ class SeparatorOptions:
     seed: int = 0
     every: int = 100
     """steps between checkpoints"""
+    start: str = ""
+    """separator to start from, see `karyofast.train.start.start_separator`; none: random weights"""
     scene: ComposeOptions = field(default_factory=ComposeOptions)
 
 
@@ -84,8 +87,10 @@ def train(
     network = AxisNet()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
-    if resume:
-        state.restore(folder)
+    if not (resume and state.restore(folder)) and options.start:
+        rng = np.random.default_rng([options.seed, 3])
+        some = np.stack([_example(store, pictures, rng, options).density for _ in range(CHECKED)])
+        start_separator(network, options.start, torch.from_numpy(some[:, None]))
     watched = _watched(store, pictures, options)
     started, losses = time.perf_counter(), []
     total = options.steps + options.more

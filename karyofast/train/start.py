@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -11,6 +12,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from karyofast.errors import ModelError
+from karyofast.models.axisnet import AxisNet
 from karyofast.models.store import find
 from karyofast.models.vgg16 import Vgg16, load_imagenet
 
@@ -19,7 +21,7 @@ STATE_DICTS = (".pt", ".pth", ".safetensors")
 
 
 def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
-    """Load weights into a network that is about to be trained.
+    """Load weights into a classifier that is about to be trained.
 
     Parameters
     ----------
@@ -43,15 +45,6 @@ def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
         load_imagenet(network, _state_dict(path))
         return
     tensors = _initialisers(find(weights, "classifier").weights)
-    biased = [(name, value) for name, value in tensors.items() if name.startswith("onnx::Conv")]
-    convolutions = list(zip(biased[::2], biased[1::2], strict=True))
-    own = [module for module in network.features if isinstance(module, nn.Conv2d)]
-    if len(convolutions) != len(own):
-        raise ModelError(f"{weights} must have {len(own)} convolutions to start from. Got: {len(convolutions)}.")
-    for module, ((_, kernel), (_, bias)) in zip(own, convolutions, strict=True):
-        _fill(module.weight, kernel, weights)
-        if module.bias is not None:
-            _fill(module.bias, bias, weights)
     own_head = dict(network.head.named_parameters())
     missing = [name for name in own_head if f"network.head.{name}" not in tensors]
     if missing:
@@ -60,7 +53,32 @@ def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
     if all(parameter.shape == head[name].shape for name, parameter in own_head.items()):
         for name, parameter in own_head.items():
             _fill(parameter, head[name], weights)
-    _unfold(network, crops)
+    _unfold(network.features, tensors, weights, crops)
+
+
+def start_separator(network: AxisNet, weights: str, density: Tensor) -> None:
+    """Load the weights of an exported separator into one that is about to be trained.
+
+    Parameters
+    ----------
+    network : AxisNet
+        Changed in place.
+    weights : str
+        A separator of the store or a model folder.
+    density : float32 (n, 1, rows, columns)
+        Training inputs, some ten, on which the batch normalisations are unfolded.
+
+    Raises
+    ------
+    ModelError
+        No such weights, or of another network.
+    """
+    tensors = _initialisers(find(weights, "separator").weights)
+    for name, parameter in network.head.named_parameters():
+        if f"network.head.{name}" not in tensors:
+            raise ModelError(f"{weights} must have the head of an AxisNet. Got: no {name}.")
+        _fill(parameter, tensors[f"network.head.{name}"], weights)
+    _unfold(network, tensors, weights, density)
 
 
 def _fill(parameter: Tensor, value: Tensor, weights: str) -> None:
@@ -71,20 +89,50 @@ def _fill(parameter: Tensor, value: Tensor, weights: str) -> None:
 
 
 @torch.no_grad()
-def _unfold(network: Vgg16, crops: Tensor) -> None:
-    """Give each batch normalisation the moments of what it sees, and the scale and shift that undo them."""
+def _unfold(network: nn.Module, tensors: Mapping[str, Tensor], weights: str, inputs: Tensor) -> None:
+    """Fill each convolution, in the order in which they run, and the batch normalisation after it.
+
+    An export folds the normalisation into the convolution. Here each one is given the moments of what it sees, and the
+    scale and shift that undo them; a bias that the convolution has no place for is in the shift.
+    """
+    biased = [(name, value) for name, value in tensors.items() if name.startswith("onnx::Conv")]
+    pairs = list(zip(biased[::2], biased[1::2], strict=True))
+    normalised = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if len(pairs) != len(normalised):
+        raise ModelError(f"{weights} must have {len(normalised)} convolutions to start from. Got: {len(pairs)}.")
+    left = iter(pairs)
+    shift = [torch.zeros(())]
+
+    def fill(module: nn.Module, _: object) -> None:
+        (_, kernel), (_, bias) = next(left)
+        assert isinstance(module, nn.Conv2d)
+        _fill(module.weight, kernel, weights)
+        shift[0] = bias
+        if module.bias is not None:
+            _fill(module.bias, bias, weights)
+            shift[0] = torch.zeros_like(bias)
+
+    def undo(module: nn.Module, seen: tuple[Tensor]) -> None:
+        assert isinstance(module, nn.BatchNorm2d)
+        variance, mean = torch.var_mean(seen[0], dim=(0, 2, 3), correction=0)
+        if module.running_mean is not None and module.running_var is not None:
+            module.running_mean.copy_(mean)
+            module.running_var.copy_(variance)
+        module.weight.copy_((variance + module.eps).sqrt())
+        module.bias.copy_(mean + shift[0].to(mean.device))
+
+    head = getattr(network, "head", None)
+    hooks = [
+        module.register_forward_pre_hook(fill if isinstance(module, nn.Conv2d) else undo)
+        for module in network.modules()
+        if isinstance(module, (nn.Conv2d, nn.BatchNorm2d)) and module is not head
+    ]
     network.eval()
-    seen = crops
-    for module in network.features:
-        if isinstance(module, nn.BatchNorm2d):
-            variance, mean = torch.var_mean(seen, dim=(0, 2, 3), correction=0)
-            if module.running_mean is not None and module.running_var is not None:
-                module.running_mean.copy_(mean)
-                module.running_var.copy_(variance)
-            module.weight.copy_((variance + module.eps).sqrt())
-            module.bias.copy_(mean)
-        else:
-            seen = module(seen)
+    try:
+        network(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _initialisers(path: Path) -> dict[str, Tensor]:
