@@ -7,6 +7,7 @@ import torch
 from karyofast.config import ClassifyOptions
 from karyofast.errors import ModelError
 from karyofast.models.axisnet import BINS, AxisNet
+from karyofast.models.slim import Slim
 from karyofast.models.store import CLASSIFIERS, INT8, classifier_for, find, list_models, read, write_manifest
 from karyofast.models.vgg16 import Recogniser, Vgg16, load_imagenet
 
@@ -50,6 +51,16 @@ def test_other_weights_are_refused(torchvision_vgg):
 def test_an_input_size_that_pooling_cannot_halve_is_refused():
     with pytest.raises(ModelError, match="multiples of 32"):
         Vgg16((90, 32))
+
+
+def test_the_slim_network_gives_what_vgg16_gives_with_far_fewer_weights():
+    crops = torch.zeros(3, 1, 112, 32)
+    slim = Slim().eval()
+    assert slim(crops).shape == Vgg16((128, 32)).eval()(torch.zeros(3, 1, 128, 32)).shape == (3, 49)
+    weights = sum(parameter.numel() for parameter in slim.parameters())
+    assert weights < 0.12 * sum(parameter.numel() for parameter in Vgg16().parameters())
+    with pytest.raises(ModelError, match="multiples of 16"):
+        Slim((100, 32))
 
 
 def test_a_crop_and_its_half_turn_get_one_class_and_opposite_orientations():

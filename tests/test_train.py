@@ -9,6 +9,7 @@ import torch
 from karyofast.classify import FLOOR, Frame
 from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.errors import DataError, ModelError, OptionError
+from karyofast.models.slim import Slim
 from karyofast.models.vgg16 import NOTHING, Vgg16
 from karyofast.train import classifier, separator
 from karyofast.train.augment import Augmentation, augmented, no_chromosome
@@ -176,6 +177,28 @@ def test_a_training_that_starts_from_an_exported_model_answers_as_it_does(crops,
         assert torch.allclose(was, now, atol=0.05 * float(was.abs().max()))
         # in training the normalisations go by the batch: on the crops they were unfolded on they change nothing
         assert torch.allclose(other.features.train()(inputs), other.features.eval()(inputs), atol=1e-2)
+
+
+def test_a_slim_network_trains_is_exported_and_goes_on_from_there(small, crops, tmp_path):
+    from dataclasses import replace
+
+    from karyofast.train.run import write_classifier
+
+    options = replace(OPTIONS, network="slim")
+    network = classifier.train(crops, tmp_path / "run", options)
+    score = write_classifier(network, crops, tmp_path / "tiny", "tiny", small, options)
+    assert score.crops == len(crops.part("test"))
+    assert "for small devices" in (tmp_path / "tiny" / "README.md").read_text()
+    inputs = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (12, 1, 32, 32)).astype(np.float32))
+    other = Slim((32, 32))
+    start_from(other, str(tmp_path / "tiny"), inputs)
+    with torch.inference_mode():
+        was, now = network.eval()(inputs), other.eval()(inputs)
+    assert torch.allclose(was, now, atol=0.05 * float(was.abs().max()))
+    with pytest.raises(OptionError, match="vgg16 alone"):
+        classifier.train(crops, tmp_path / "frozen", replace(options, frozen=2))
+    with pytest.raises(ModelError, match="other than vgg16"):
+        start_from(other, str(tmp_path / "state.pt"), inputs)
 
 
 def test_frozen_convolutions_stay_as_they_started(crops, started, tmp_path):

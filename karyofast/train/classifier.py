@@ -1,4 +1,4 @@
-"""Train the classifier: VGG-16 on straightened crops, split by case; a killed run goes on from its checkpoint."""
+"""Train the classifier on straightened crops, split by case; a killed run goes on from its checkpoint."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from torch.nn.functional import cross_entropy
 
 from karyofast.classify import Frame, network_input
 from karyofast.config import Staining
-from karyofast.errors import DataError
+from karyofast.errors import DataError, OptionError
+from karyofast.models.slim import Slim
 from karyofast.models.vgg16 import CLASS_COUNT, NOTHING, Recogniser, Vgg16
 from karyofast.train.augment import Augmentation, augmented
 from karyofast.train.crops import CropSet
@@ -28,6 +30,12 @@ SAVE_EVERY = 50
 
 START_CROPS = 256
 """Crops on which the batch normalisations of a start are unfolded: their moments then hold to a few percent."""
+
+
+Network = Literal["vgg16", "slim"]
+
+FRAMES: dict[Network, Frame] = {"vgg16": Frame(), "slim": Frame(112, 32, 48.0, 1.2)}
+"""How crops are laid out for each network."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class TrainOptions:
     warm: float = 0.15
     """share of the steps over which the rate rises"""
     seed: int = 0
+    network: Network = "vgg16"
     frame: Frame = field(default_factory=Frame)
     simulated: int = 60
     """simulated cells to train on beside the real ones"""
@@ -78,8 +87,8 @@ def train(
     resume: bool = True,
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
-) -> Vgg16:
-    """Train a VGG-16 on the training cases of `crops`.
+) -> Vgg16 | Slim:
+    """Train a classifier on the training cases of `crops`.
 
     Parameters
     ----------
@@ -104,6 +113,8 @@ def train(
     chosen = np.arange(len(crops.label)) if options.everything else crops.part("train")
     if len(chosen) == 0:
         raise DataError("the data set must have chromosomes of training cases. Got: none.")
+    if options.frozen and options.network != "vgg16":
+        raise OptionError(f"convolutions can be frozen in vgg16 alone. Got: {options.frozen} in {options.network}.")
     keep_freed_memory()
     claim(folder, options, resume)
     per_epoch = len(chosen) // options.batch or 1
@@ -137,9 +148,9 @@ def train(
     return network
 
 
-def _network(options: TrainOptions, device: str) -> Vgg16:
+def _network(options: TrainOptions, device: str) -> Vgg16 | Slim:
     torch.manual_seed(options.seed)
-    network = Vgg16(options.frame.size)
+    network = Slim(options.frame.size) if options.network == "slim" else Vgg16(options.frame.size)
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -150,12 +161,16 @@ def _network(options: TrainOptions, device: str) -> Vgg16:
 
 def _frozen(network: torch.nn.Module, options: TrainOptions) -> list[torch.nn.Module]:
     """The layers before the first convolution that is trained; a convolution is followed by its normalisation."""
+    if not options.frozen:
+        return []
     layers = list(network.get_submodule("features").children())
     convolutions = [at for at, module in enumerate(layers) if isinstance(module, torch.nn.Conv2d)]
     return layers[: convolutions[options.frozen] if options.frozen < len(convolutions) else len(layers)]
 
 
-def _start(network: Vgg16, crops: CropSet, chosen: NDArray[np.int64], options: TrainOptions, device: str) -> None:
+def _start(
+    network: Vgg16 | Slim, crops: CropSet, chosen: NDArray[np.int64], options: TrainOptions, device: str
+) -> None:
     """Load the weights that the options name."""
     rng = np.random.default_rng([options.seed, 2])
     some = rng.choice(chosen, min(START_CROPS, len(chosen)), replace=False)
@@ -222,7 +237,7 @@ def joint_loss(logits: Tensor, right: Tensor, oriented: Tensor, smoothing: float
 
 
 def predict(
-    network: Vgg16, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
+    network: Vgg16 | Slim, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Class probabilities (n, 24) and probability that the p arm is up (n,) of unchanged crops."""
     reader = Recogniser(network).eval()
@@ -239,7 +254,7 @@ def predict(
 
 
 def measure(
-    network: Vgg16, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
+    network: Vgg16 | Slim, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
 ) -> dict[str, float]:
     """Share of crops whose class, and whose orientation, is right, and that are taken for no chromosome."""
     if len(indices) == 0:

@@ -22,6 +22,7 @@ from karyofast.export.onnx import export_classifier, export_separator
 from karyofast.files import write_whole
 from karyofast.io import read_metaphase
 from karyofast.models.axisnet import BINS, AxisNet
+from karyofast.models.slim import Slim
 from karyofast.models.store import CARD, read, write_manifest
 from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
@@ -30,6 +31,12 @@ from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
 from karyofast.train.crops import CropSet, cut_out, prepare, simulate
 from karyofast.types import CLASSES, Label
+
+NETWORKS = {
+    "vgg16": "VGG-16 with batch normalisation (one grey channel, head of 256)",
+    "slim": "A residual network of 1.6 million weights, for small devices,",
+}
+"""What a model card calls them."""
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
 """Called with (what is done, steps done, steps in all, figures)."""
@@ -62,7 +69,7 @@ def train_classifier(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> ClassifierScore:
-    """Train a VGG-16 on single chromosomes and write it as the model directory ``out/name``.
+    """Train a classifier on single chromosomes and write it as the model directory ``out/name``.
 
     Parameters
     ----------
@@ -126,7 +133,7 @@ def train_classifier(
 
 
 def write_classifier(
-    network: Vgg16,
+    network: Vgg16 | Slim,
     crops: CropSet,
     folder: Path,
     name: str,
@@ -312,7 +319,7 @@ def _classifier_card(
     stain = "G-banded" if options.stain == "giemsa" else "fluorescent"
     return f"""# {name}
 
-VGG-16 with batch normalisation (one grey channel, head of 256) that reads the class (1..22, X, Y) and the direction
+{NETWORKS[options.network]} that reads the class (1..22, X, Y) and the direction
 of the p arm from one straightened chromosome of {options.frame.rows} x {options.frame.columns} px, or that the crop
 shows no whole single one (what the class probabilities fall short of 1). ONNX, weights stored as fp16.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from karyofast.errors import ModelError
 from karyofast.models.axisnet import AxisNet
+from karyofast.models.slim import Slim
 from karyofast.models.store import find
 from karyofast.models.vgg16 import Vgg16, load_imagenet
 
@@ -20,17 +21,17 @@ STATE_DICTS = (".pt", ".pth", ".safetensors")
 """Suffixes of state dicts; anything else is a model's name or folder."""
 
 
-def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
+def start_from(network: Vgg16 | Slim, weights: str, crops: Tensor) -> None:
     """Load weights into a classifier that is about to be trained.
 
     Parameters
     ----------
-    network : Vgg16
+    network : Vgg16 or Slim
         Changed in place.
     weights : str
-        A state dict of torchvision's `vgg16_bn` (``.pt``, ``.pth`` or ``.safetensors``), of which the convolutional
-        part is taken; else a model of the store or a model folder, of which the head is taken too where it has the
-        same layers.
+        For a Vgg16 a state dict of torchvision's `vgg16_bn` (``.pt``, ``.pth`` or ``.safetensors``), of which the
+        convolutional part is taken; else a model of the store or a model folder, of which the head is taken too where
+        it has the same layers.
     crops : float32 (n, 1, rows, columns)
         Training inputs, a few hundred. An exported model's batch normalisations were folded into its convolutions;
         they are unfolded on these.
@@ -38,17 +39,21 @@ def start_from(network: Vgg16, weights: str, crops: Tensor) -> None:
     Raises
     ------
     ModelError
-        No such weights, or they are not of a VGG-16.
+        No such weights, or they are of another network.
     """
     path = Path(weights)
     if path.suffix in STATE_DICTS:
+        if not isinstance(network, Vgg16):
+            raise ModelError(
+                f"weights must be a model's name or folder for a network other than vgg16. Got: {weights}."
+            )
         load_imagenet(network, _state_dict(path))
         return
     tensors = _initialisers(find(weights, "classifier").weights)
     own_head = dict(network.head.named_parameters())
     missing = [name for name in own_head if f"network.head.{name}" not in tensors]
     if missing:
-        raise ModelError(f"{weights} must have the head of a VGG-16. Got: no {missing[0]}.")
+        raise ModelError(f"{weights} must have the head of a {type(network).__name__}. Got: no {missing[0]}.")
     head = {name: tensors[f"network.head.{name}"] for name in own_head}
     if all(parameter.shape == head[name].shape for name, parameter in own_head.items()):
         for name, parameter in own_head.items():
