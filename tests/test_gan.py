@@ -42,15 +42,16 @@ def labels():
 
 def test_the_mixture_is_drawn_around_its_places():
     torch.manual_seed(0)
-    latent = Latent("mdgan", "mixture", 3)
+    latent = Latent("mdgan", "mixture", 3, narrow=0.1)
     draws = latent.draw(4000, np.random.default_rng(2))
     fed = latent(draws).detach()
     assert (draws.which.max(), draws.part.max()) == (7, 7)
     for j, k in ((0, 0), (3, 5)):
         of_place = fed[(draws.which == j) & (draws.part == k)]
-        # the normal distribution and the Gaussian both have a standard deviation of 1
-        assert torch.allclose(of_place.mean(dim=0), latent.mean[j, k], atol=0.6)
-        assert of_place.std(dim=0).mean() == pytest.approx(np.sqrt(2.0), rel=0.25)
+        # the normal distribution and the Gaussian both have a standard deviation of 0.1
+        assert torch.allclose(of_place.mean(dim=0), latent.mean[j, k], atol=0.06)
+        assert of_place.std(dim=0).mean() == pytest.approx(0.1 * np.sqrt(2.0), rel=0.25)
+    assert latent.mean.std() == pytest.approx(1.0, abs=0.05)
 
 
 def test_the_density_is_that_of_the_normal_and_of_the_mixture_at_uniform_numbers():

@@ -25,6 +25,7 @@ from karyofast.cli import (
     serve,
     simulate,
     train,
+    train_gan,
 )
 from karyofast.cli.output import STOPPED, USAGE
 from karyofast.errors import KaryofastError, OptionError
@@ -51,6 +52,8 @@ app.command()(classify.classify)
 app.command()(simulate.simulate)
 evaluate.app.command()(evaluate_failures.failures)
 app.add_typer(evaluate.app, name="evaluate")
+train.app.command()(train_gan.gan)
+train.app.command()(train_gan.plane)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
 app.command()(serve.serve)

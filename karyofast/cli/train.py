@@ -1,4 +1,4 @@
-"""karyofast train: the classifier and the separator, from data to a model directory."""
+"""karyofast train: the classifier and the separator, from data to a model directory; `train_gan` has the rest."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def classifier(
           -o runs/q-band --name q-band --from g-band --epochs 12 --more 0
       karyofast train classifier --data pki3.zip -o runs/fast --network slim --name g-band-fast
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    run, options = _torch_modules("classifier")
+    run, options = torch_modules("classifier")
     if device == "cuda":
-        _check_cuda()
+        check_cuda()
     chosen = options.TrainOptions(
         network=network,
         frame=options.FRAMES[network],
@@ -99,9 +99,9 @@ def classifier(
         stain=stain,
         oriented=oriented,
     )
-    _check_data(data)
+    check_data(data)
     make_folder(out)
-    with _telling(quiet) as tell:
+    with telling(quiet) as tell:
         score = run.train_classifier(data, out, chosen, _model_name(name), pictures, resume, threads, device, tell)
     from dataclasses import asdict
 
@@ -143,11 +143,11 @@ def separator(
       karyofast train separator --data pki3.zip --pictures mfish/instances.json -o runs/axis --steps 3000
       karyofast train separator --data pki3.zip -o runs/on --from runs/axis/axis --steps 2000 --more 0 --rate 1e-3
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    run, options = _torch_modules("separator")
+    run, options = torch_modules("separator")
     chosen = options.SeparatorOptions(steps=steps, more=more, rate=rate, batch=batch, seed=seed, start=start)
-    _check_data(data)
+    check_data(data)
     make_folder(out)
-    with _telling(quiet) as tell:
+    with telling(quiet) as tell:
         folder = run.train_separator(
             data, out, pictures, None, chosen, _model_name(name), resume, threads, progress=tell
         )
@@ -157,8 +157,8 @@ def separator(
         typer.echo(f"{folder}: score it with karyofast evaluate instances --data DATA")
 
 
-def _torch_modules(kind: Literal["classifier", "separator"]) -> tuple[Any, Any]:
-    """`karyofast.train.run` and the module of the options of `kind`.
+def torch_modules(kind: Literal["classifier", "separator", "gan", "plane"], run: str = "run") -> tuple[Any, Any]:
+    """The module `run` of whole runs in `karyofast.train`, and the module of the options of `kind`.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def _torch_modules(kind: Literal["classifier", "separator"]) -> tuple[Any, Any]:
     from importlib import import_module
 
     try:
-        return import_module("karyofast.train.run"), import_module(f"karyofast.train.{kind}")
+        return import_module(f"karyofast.train.{run}"), import_module(f"karyofast.train.{kind}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("karyofast"):
             raise
@@ -178,14 +178,15 @@ def _torch_modules(kind: Literal["classifier", "separator"]) -> tuple[Any, Any]:
         ) from error
 
 
-def _check_cuda() -> None:
+def check_cuda() -> None:
+    """Raise `OptionError` where PyTorch sees no CUDA device."""
     import torch
 
     if not torch.cuda.is_available():
         raise OptionError("--device must be cpu where PyTorch sees no CUDA device. Got: cuda.")
 
 
-def _check_data(data: Path) -> None:
+def check_data(data: Path) -> None:
     """Read the manifest before a run folder is made for data that cannot be used."""
     from karyofast.crops import CropSource
 
@@ -199,7 +200,7 @@ def _model_name(name: str) -> str:
 
 
 @contextmanager
-def _telling(quiet: bool) -> Iterator[Told]:
+def telling(quiet: bool) -> Iterator[Told]:
     """A progress bar with the figures of the last step beside it."""
     with progress("train", quiet) as advance:
 

@@ -9,7 +9,8 @@ Equation 8, D_j(Z) = P_Z(Z) + M_j(Z), can be read in two ways:
 - ``density``, literally: Z is uniform in 0 to 1, P_Z and M_j are densities, and each coordinate of what the generator
   is fed is their sum at that coordinate of Z;
 - ``mixture``, as what is drawn: a sample of the normal distribution P_Z plus one of the mixture M_j, so that each of
-  the K n_j Gaussians is a place of its own around which the generator is fed.
+  the K n_j Gaussians is a place of its own around which the generator is fed. The places lie evenly at first (a Sobol
+  sequence), with a spread of 1, and are narrow beside it.
 
 Means and variances of the Gaussians are trained with the generator: the paper does not say how they are set.
 """
@@ -31,9 +32,6 @@ Reading = Literal["density", "mixture"]
 
 STRIDE = 16
 """Four convolutions of the generator each double the picture, four poolings of the discriminator halve it."""
-
-_WIDE = 3.0
-"""Spread of the means of the reading "mixture", in standard deviations of P_Z: the K n_j places hardly overlap."""
 
 _NARROW = 0.15
 """Standard deviation of a Gaussian of the reading "density": n_j = 8 of them over 0 to 1 leave a wavy sum."""
@@ -79,18 +77,29 @@ class Latent(nn.Module):
         Values a picture.
     distributions, gaussians : int
         K and n_j.
+    narrow : float
+        Standard deviation of P_Z, and of each Gaussian at first, with the reading "mixture"; the places have one of 1.
     """
 
-    def __init__(self, kind: Kind, reading: Reading, size: int, distributions: int = 8, gaussians: int = 8) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        reading: Reading,
+        size: int,
+        distributions: int = 8,
+        gaussians: int = 8,
+        narrow: float = 0.3,
+    ) -> None:
         super().__init__()
+        self.narrow = narrow
         self.size, self.gaussians = size, gaussians
         self.distributions = 1 if kind == "gan" else distributions
         self.reading = reading if kind == "mdgan" else None
         if self.reading:
             shape = (distributions, gaussians, size)
             density = self.reading == "density"
-            self.mean = nn.Parameter(torch.rand(shape) if density else _WIDE * torch.randn(shape))
-            self.log_deviation = nn.Parameter(torch.full(shape, math.log(_NARROW if density else 1.0)))
+            self.mean = nn.Parameter(torch.rand(shape) if density else _even(shape))
+            self.log_deviation = nn.Parameter(torch.full(shape, math.log(_NARROW if density else narrow)))
 
     def draw(self, n: int, rng: np.random.Generator) -> Draws:
         """Random numbers for `n` pictures."""
@@ -112,7 +121,7 @@ class Latent(nn.Module):
             of_mixture = _density((draws.base[:, None] - mean) / deviation) / deviation
             return _density(draws.base) + of_mixture.mean(dim=1)
         place = draws.which, draws.part
-        return draws.base + self.mean[place] + self.log_deviation[place].exp() * draws.spread
+        return self.narrow * draws.base + self.mean[place] + self.log_deviation[place].exp() * draws.spread
 
 
 class Fed(nn.Module):
@@ -213,7 +222,7 @@ class Gan(nn.Module):
     def __init__(self, generator: Fed, discriminator: nn.Module) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
-        self.average = copy.deepcopy(generator).requires_grad_(False).eval()
+        self.average: Fed = copy.deepcopy(generator).requires_grad_(False).eval()
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:
@@ -250,6 +259,14 @@ def _cells(size: tuple[int, int]) -> tuple[int, int]:
     if size[0] % STRIDE or size[1] % STRIDE or min(size) < STRIDE:
         raise ModelError(f"size must be multiples of {STRIDE}. Got: {size}.")
     return size[0] // STRIDE, size[1] // STRIDE
+
+
+def _even(shape: tuple[int, int, int]) -> Tensor:
+    """Means spread evenly over a cube, with a standard deviation of 1."""
+    seed = int(torch.randint(2**31, (1,)))
+    sequence = torch.quasirandom.SobolEngine(shape[2], scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    drawn: Tensor = sequence.draw(shape[0] * shape[1])
+    return (2.0 * drawn.view(shape) - 1.0) * math.sqrt(3.0)
 
 
 def _density(values: Tensor) -> Tensor:

@@ -41,6 +41,9 @@ PAIRS = 192
 BATCH = 256
 """Pictures drawn at once."""
 
+ROUNDING = 1e-3
+"""What a crop may pass -1 and 1 by: interpolation rounds."""
+
 COLUMNS = 10
 """Pictures in a row of a sample sheet."""
 
@@ -331,7 +334,7 @@ def _checked(
     """The labels that the network heeds."""
     if crops.ndim != 3 or len(crops) < 2 or crops.shape[1:] != options.size:
         raise DataError(f"crops must have shape (2 or more, {options.size[0]}, {options.size[1]}). Got: {crops.shape}.")
-    if not np.isfinite(crops).all() or np.abs(crops).max() > 1.0:
+    if not np.isfinite(crops).all() or np.abs(crops).max() > 1.0 + ROUNDING:
         raise DataError("crops must be -1 to 1. Got: values outside, or NaN.")
     if not options.conditional:
         return None

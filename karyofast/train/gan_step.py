@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +23,9 @@ class StepOptions:
     """How the two networks are moved."""
 
     rate: float = 2e-4
-    """learning rate of both (Adam)"""
+    """learning rate of the generator (Adam)"""
+    ahead: float = 1.0
+    """learning rate of the discriminator, in shares of the generator's"""
     momentum: float = 0.5
     """of Adam: the first moment; the second is 0.99"""
     ema: float = 0.999
@@ -34,8 +36,17 @@ class StepOptions:
 
 def state_of(gan: Gan, how: StepOptions) -> State:
     """Both networks with one Adam: it leaves alone what has no gradient, so each loss moves its own network."""
-    trained = [*gan.generator.parameters(), *gan.discriminator.parameters()]
-    return State(gan, torch.optim.Adam(trained, lr=how.rate, betas=(how.momentum, 0.99)))
+    groups: list[dict[str, Any]] = [
+        {"params": list(gan.generator.parameters()), "lr": how.rate},
+        {"params": list(gan.discriminator.parameters()), "lr": how.ahead * how.rate},
+    ]
+    return State(gan, torch.optim.Adam(groups, betas=(how.momentum, 0.99)))
+
+
+def set_share(state: State, how: StepOptions, share: float) -> None:
+    """Set the learning rates to a share of those of `how`."""
+    for group, rate in zip(state.optimizer.param_groups, (how.rate, how.ahead * how.rate), strict=True):
+        group["lr"] = share * rate
 
 
 def gan_step(
