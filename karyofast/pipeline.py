@@ -22,7 +22,7 @@ from karyofast.quality import measure
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece
 from karyofast.segment import segment, unseparated, ways
-from karyofast.segment_axis import Separator, lift, missed
+from karyofast.segment_lift import Separator, lift, missed
 from karyofast.sizes import surprise, typical_area
 from karyofast.straighten import straighten
 from karyofast.types import (

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label, Straightened
+from karyofast.masks import tight
+from karyofast.types import CLASSES, Candidate, Chromosome, Label, Straightened
 
 UNSURE = 0.6
 """Confidence of a class below which a piece may be cut: most single chromosomes are read with more."""
@@ -174,15 +175,8 @@ def _joined(one: Piece, other: Piece, bridge: NDArray[np.float64], candidate: Ca
         )
     score = min(one.chromosome.score, other.chromosome.score)
     flags = tuple(dict.fromkeys((*one.chromosome.flags, *other.chromosome.flags, "joined")))
-    box, mask = _tight(canvas.astype(bool), candidate.box)
+    box, mask = tight(canvas.astype(bool), candidate.box)
     return replace(one.chromosome, box=box, mask=mask, score=score, flags=flags)
-
-
-def _tight(mask: NDArray[np.bool_], box: Box) -> tuple[Box, NDArray[np.bool_]]:
-    """The least box around a mask that fills `box`, and the mask in it."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    inner = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    return Box(box.top + int(rows[0]), box.left + int(cols[0]), *inner.shape), inner
 
 
 def arms(way: Way) -> list[list[Chromosome]]:
@@ -302,5 +296,5 @@ def _painted(one: Chromosome, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _taken(one: Chromosome, mask: NDArray[np.bool_], flag: str) -> Chromosome:
     """The chromosome that a mask in the box of `one` makes, not empty."""
-    box, inner = _tight(mask, one.box)
+    box, inner = tight(mask, one.box)
     return replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, flag))))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from karyofast import segment_axis, segment_rrt
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
-from karyofast.segment_axis import Lifted, Separator
+from karyofast.segment_lift import Lifted, Separator, typical_width
 from karyofast.types import Candidate, Chromosome, Dropped, Metaphase
 
 MOST_IN_ONE = 3
@@ -49,7 +49,7 @@ def segment(
         return segment_axis.separate(metaphase, candidates, separator)
     if options.method == "none":
         return [Chromosome(one.box, one.mask, candidate=number) for number, one in enumerate(candidates)]
-    width = segment_axis.typical_width(candidates)
+    width = typical_width(candidates)
     found = []
     for number, one in enumerate(candidates):
         if options.method == "rrt":
@@ -89,7 +89,7 @@ def ways(
         transform, and a small cluster as one chromosome. Pieces that several ways share are the same objects.
     """
     offered = segment_axis.partitions(metaphase, candidates, lifted)
-    width = segment_axis.typical_width(candidates)
+    width = typical_width(candidates)
     for number, (candidate, known) in enumerate(zip(candidates, offered, strict=True)):
         if known == [[]]:
             continue

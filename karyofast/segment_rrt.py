@@ -23,7 +23,7 @@ from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance
 from karyofast.kernels import ridge as medial
-from karyofast.segment_axis import typical_width as own_width
+from karyofast.segment_lift import typical_width as own_width
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 MARGIN = 3
@@ -128,7 +128,7 @@ def separate(
     options : SegmentOptions
         ``relevance_weight``: lambda of eq. 6.
     typical_width : float, optional
-        Typical width of the cell's chromosomes, px (`segment_axis.typical_width`); the candidate's own when not given,
+        Typical width of the cell's chromosomes, px (`segment_lift.typical_width`); the candidate's own when not given,
         which is too wide for one that is all crossing.
 
     Returns
@@ -194,7 +194,7 @@ def watershed(metaphase: Metaphase, candidate: Candidate) -> list[Chromosome]:
 def _check_width(typical_width: float) -> None:
     if not typical_width > 0:
         raise OptionError(
-            f"`typical_width` must be positive, px. Got: {typical_width!r}. Take segment_axis.typical_width."
+            f"`typical_width` must be positive, px. Got: {typical_width!r}. Take segment_lift.typical_width."
         )
 
 

@@ -9,8 +9,8 @@ from karyofast import karyotype, read_metaphase
 from karyofast.coco import load
 from karyofast.config import Options, SegmentOptions
 from karyofast.io import metaphase_from_array
+from karyofast.masks import overlap_share
 from karyofast.pipeline import load_models
-from karyofast.segment_axis import overlap_share
 from karyofast.simulate import simulate_metaphase
 from karyofast.types import CLASSES, Chromosome
 

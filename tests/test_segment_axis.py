@@ -1,76 +1,21 @@
-import cv2
 import numpy as np
 import pytest
+from separating import BINS, Oracle, arc, bar, best, cell
 
-from karyofast import segment_axis
+from karyofast import segment_lift
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment import segment, unseparated
-from karyofast.segment_axis import find_cores, known_piece, lift, missed, partitions, separate
-from karyofast.train.axes import targets
-from karyofast.train.compose import Laid
-from karyofast.types import Box, Candidate, Chromosome, Dropped, Metaphase
-
-BINS = 12
-
-
-def bar(start, end, width=12.0, shape=(200, 200)) -> Laid:
-    """A straight chromosome between two points (row, column)."""
-    start, end = np.array(start, float), np.array(end, float)
-    canvas = np.zeros(shape, np.uint8)
-    cv2.line(canvas, tuple(int(v) for v in start[::-1]), tuple(int(v) for v in end[::-1]), 1, int(width))
-    length = int(np.hypot(*(end - start)))
-    steps = np.linspace(0.5 * width, length - 0.5 * width, length)[:, None] / length
-    return Laid(canvas.astype(bool), start + steps * (end - start), width)
-
-
-def arc(radius=45.0, width=12.0, shape=(200, 200)) -> Laid:
-    canvas = np.zeros(shape, np.uint8)
-    cv2.ellipse(canvas, (100, 100), (int(radius), int(radius)), 0, 0, 270, 1, int(width))
-    angle = np.deg2rad(np.linspace(8, 262, 220))
-    return Laid(canvas.astype(bool), 100 + radius * np.stack([np.sin(angle), np.cos(angle)], axis=1), width)
+from karyofast.segment_axis import find_cores, known_piece, partitions, separate
+from karyofast.segment_lift import lift
+from karyofast.types import Box, Chromosome, Metaphase
 
 
 @pytest.fixture(autouse=True)
 def _no_scaling(request, monkeypatch):
     """The oracle draws on the picture's own grid: let the picture be of the network's scale."""
     if "typical_width" not in request.node.name:
-        monkeypatch.setattr(segment_axis, "typical_width", lambda candidates: segment_axis.WIDTH)
-
-
-class Oracle:
-    """A separator that answers with the truth, as a perfectly trained network would."""
-
-    stride = 16
-
-    def __init__(self, laid):
-        self.laid = laid
-
-    def lifted(self, density):
-        drawn = targets(self.laid, self.laid[0].mask.shape, BINS).astype(np.float32)
-        return np.pad(drawn, ((0, 0), (0, density.shape[0] - drawn.shape[1]), (0, density.shape[1] - drawn.shape[2])))
-
-
-def cell(laid):
-    """A metaphase and its candidates: the components of the union of what was laid."""
-    union = np.any([one.mask for one in laid], axis=0)
-    density = np.where(union, 150, 0).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(union.astype(np.uint8), connectivity=8)
-    candidates = []
-    for number in range(1, count):
-        left, top, width, height, _ = (int(v) for v in stats[number])
-        inner = labels[top : top + height, left : left + width] == number
-        candidates.append(Candidate(Box(top, left, height, width), inner))
-    return Metaphase(255 - density, density, "dark"), candidates
-
-
-def iou(chromosome, laid) -> float:
-    mask = chromosome.full_mask(laid.mask.shape)
-    return np.count_nonzero(mask & laid.mask) / np.count_nonzero(mask | laid.mask)
-
-
-def best(found, laid):
-    return max(iou(one, laid) for one in found)
+        monkeypatch.setattr(segment_lift, "typical_width", lambda candidates: segment_lift.WIDTH)
 
 
 def test_a_crossing_belongs_to_both():
@@ -181,30 +126,6 @@ def test_a_rim_drawn_otherwise_is_the_same_piece_and_an_arm_more_is_another():
     assert known_piece(more, [[one]], 20.0) is more
 
 
-def test_a_chromosome_that_detection_missed_is_found_where_the_network_sees_it():
-    laid = [bar((100, 40), (100, 160)), bar((40, 40), (40, 100))]
-    metaphase, candidates = cell(laid)
-    there, away = sorted(candidates, key=lambda one: -one.area)
-    lifted = lift(metaphase, [there], Oracle(laid))
-    found = missed(metaphase, [there], [], lifted)
-    assert len(found) == 1
-    assert np.count_nonzero(found[0].full_mask(metaphase.shape) & away.full_mask(metaphase.shape)) > 0.95 * away.area
-    assert missed(metaphase, candidates, [], lifted) == []
-
-
-def test_what_detection_left_out_on_purpose_is_not_taken_back():
-    laid = [bar((100, 40), (100, 160)), bar((40, 40), (40, 100))]
-    metaphase, candidates = cell(laid)
-    there, away = sorted(candidates, key=lambda one: -one.area)
-    lifted = lift(metaphase, [there], Oracle(laid))
-    debris = Dropped(away.box, away.mask, "detect", "round debris")
-    assert missed(metaphase, [there], [debris], lifted) == []
-    nucleus = Dropped(Box(0, 0, 90, 200), np.ones((90, 200), bool), "detect", "nucleus")
-    assert len(missed(metaphase, [there], [nucleus], lifted)) == 1
-    stranger = Dropped(nucleus.box, nucleus.mask, "detect", "another cell")
-    assert missed(metaphase, [there], [stranger], lifted) == []
-
-
 def test_neighbouring_directions_join_and_others_do_not():
     planes = np.zeros((BINS, 40, 40), np.float32)
     planes[11, 10:16, 5:20] = 0.9
@@ -220,13 +141,6 @@ def test_an_echo_in_another_direction_is_dropped():
     planes[3, 10:16, 5:35] = 0.9
     planes[8, 11:15, 15:21] = 0.8
     assert len(find_cores(planes)) == 1
-
-
-def test_typical_width_is_that_of_most():
-    laid = [bar((30 + 40 * n, 20), (30 + 40 * n, 150), width=12) for n in range(4)]
-    _, candidates = cell(laid)
-    assert segment_axis.typical_width(candidates) == pytest.approx(12, abs=2)
-    assert segment_axis.typical_width([]) > 0
 
 
 def test_no_candidate_gives_no_chromosome_and_a_missing_separator_is_named():

@@ -9,7 +9,7 @@ from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance, relevance
 from karyofast.segment import segment
-from karyofast.segment_axis import typical_width
+from karyofast.segment_lift import typical_width
 from karyofast.segment_rrt import is_single, separate, watershed
 from karyofast.types import Box, Candidate, Metaphase
 

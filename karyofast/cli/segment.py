@@ -39,7 +39,7 @@ def segment(
     from karyofast.detect import detect
     from karyofast.models.store import find
     from karyofast.segment import segment as separate
-    from karyofast.segment_axis import Separator
+    from karyofast.segment_lift import Separator
     from karyofast.types import Chromosome, Metaphase
 
     options = SegmentOptions(method, model=model)

@@ -1,0 +1,40 @@
+"""Masks in boxes: what two share, and the least box around one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.types import Box, Region
+
+
+def shared_pixels(one: Region, other: Region) -> int:
+    """Number of pixels that two masks share."""
+    top, left = max(one.box.top, other.box.top), max(one.box.left, other.box.left)
+    bottom = min(one.box.top + one.box.height, other.box.top + other.box.height)
+    right = min(one.box.left + one.box.width, other.box.left + other.box.width)
+    if bottom <= top or right <= left:
+        return 0
+    a = one.mask[top - one.box.top : bottom - one.box.top, left - one.box.left : right - one.box.left]
+    b = other.mask[top - other.box.top : bottom - other.box.top, left - other.box.left : right - other.box.left]
+    return int(np.count_nonzero(a & b))
+
+
+def overlap_share(one: Region, other: Region) -> float:
+    """Intersection over union of two masks."""
+    both = shared_pixels(one, other)
+    return both / (one.area + other.area - both)
+
+
+def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest 8-connected component of a mask."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 2 else mask
+
+
+def tight(mask: NDArray[np.bool_], box: Box) -> tuple[Box, NDArray[np.bool_]]:
+    """The least box around a mask, not empty, that fills `box`, and the mask in it."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    inner = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Box(box.top + int(rows[0]), box.left + int(cols[0]), *inner.shape), inner

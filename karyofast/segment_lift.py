@@ -1,0 +1,174 @@
+"""What the separator's network says of a picture: maps lifted by direction, and chromosomes that detection missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.kernels import edge_distance
+from karyofast.masks import largest, shared_pixels, tight
+from karyofast.types import Box, Candidate, Dropped, Metaphase
+
+WIDTH = 12.0
+"""Chromosome width in px at which the network was trained."""
+
+ON = 0.5
+"""Probability from which a pixel is on."""
+
+LEAST_CORE_SHARE = 0.25
+"""Share of a small candidate that must be core in transmitted light, where dirt takes the stain: of the small
+chromosomes of unlabelled G-band pictures each has 0.35 or more, rings and specks of dirt have less than 0.2. In
+fluorescence only DNA shines, and the rule would cost more than it brings: on the mfish slides for training 32 of 1112
+small chromosomes, faint ones, for 11 of 49 small candidates that are none."""
+
+MISSED_AREA = (0.8, 8.0)
+"""Area in squared widths of a chromosome that detection missed: what is smaller may be dirt, what is larger a cluster
+that a filter rightly took for none."""
+
+MISSED_FOREGROUND = 0.8
+"""Mean probability of foreground of such a chromosome."""
+
+MISSED_DENSITY = 0.5
+"""Its mean density over the candidates': what is fainter is out of focus or another cell's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """What the network says of a picture, and at which scale.
+
+    Attributes
+    ----------
+    maps : float32 (2 + directions, rows, columns)
+        Probabilities of foreground, of overlap, and of a core in each direction, on the network's grid.
+    zoom : float
+        Pixels of the network's grid a pixel of the picture.
+    level : float
+        Mean density of the candidates.
+    """
+
+    maps: NDArray[np.float32]
+    zoom: float
+    level: float
+
+
+class Separator(Protocol):
+    """What runs the network (`karyofast.runtimes`)."""
+
+    stride: int
+
+    def lifted(self, density: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (2 + directions, rows, columns) of density (rows, columns), both multiples of `stride`."""
+        ...
+
+
+def typical_width(candidates: Sequence[Candidate]) -> float:
+    """Typical chromosome width of a cell, px: twice the median of the candidates' largest inner radius.
+
+    Clusters share the width of what they are made of, so the median holds with many of them.
+    """
+    radii = []
+    for one in candidates:
+        radii.append(float(edge_distance(~np.pad(one.mask, 1)).max()))
+    return 2.0 * float(np.median(radii)) if radii else WIDTH
+
+
+def lift(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator) -> Lifted:
+    """Show a picture to the network, at the scale and the density that its candidates tell.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+        At least one.
+    separator : Separator
+    """
+    zoom = WIDTH / max(typical_width(candidates), 3.0)
+    size = (max(1, round(metaphase.shape[1] * zoom)), max(1, round(metaphase.shape[0] * zoom)))
+    covered = np.zeros(metaphase.shape, dtype=bool)
+    for one in candidates:
+        covered[one.box.slices] |= one.mask
+    level = max(float(metaphase.density[covered].mean()), 1.0)
+    resized = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return Lifted(_run(np.asarray(resized / level, dtype=np.float32), separator), zoom, level)
+
+
+def missed(
+    metaphase: Metaphase, candidates: Sequence[Candidate], dropped: Sequence[Dropped], lifted: Lifted
+) -> list[Candidate]:
+    """Chromosomes that the network sees where detection has no candidate: beside a nucleus, on a smear.
+
+    Parameters
+    ----------
+    metaphase : Metaphase
+    candidates : sequence of Candidate
+    dropped : sequence of Dropped
+        What detection left out on purpose; a chromosome's worth of it is not taken back, and nothing of another cell.
+    lifted : Lifted
+
+    Returns
+    -------
+    list of Candidate
+        Disjoint, clear of the candidates and of the picture's rim.
+    """
+    foreground, core = lifted.maps[0], lifted.maps[2:].max(axis=0)
+    covered = (owners(candidates, metaphase.shape, foreground.shape) >= 0).astype(np.uint8)
+    taken = np.asarray(cv2.dilate(covered, np.ones((5, 5), dtype=np.uint8)) > 0)
+    seen = ((foreground > ON) & ~taken).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
+    least, most = (share * WIDTH**2 for share in MISSED_AREA)
+    found = []
+    for number in range(1, len(stats)):
+        left, top, width, height, area = (int(value) for value in stats[number])
+        here = labels[top : top + height, left : left + width] == number
+        inside = (slice(top, top + height), slice(left, left + width))
+        at_rim = left == 0 or top == 0 or left + width == seen.shape[1] or top + height == seen.shape[0]
+        if not least <= area <= most or at_rim or float(foreground[inside][here].mean()) < MISSED_FOREGROUND:
+            continue
+        if float((core[inside][here] > ON).mean()) < LEAST_CORE_SHARE:
+            continue
+        one = _enlarged(here, top, left, lifted, metaphase.shape)
+        density = float(metaphase.density[one.box.slices][one.mask].mean())
+        if density >= MISSED_DENSITY * lifted.level and not _left_out(one, dropped):
+            found.append(one)
+    return found
+
+
+def _enlarged(here: NDArray[np.bool_], top: int, left: int, lifted: Lifted, shape: tuple[int, int]) -> Candidate:
+    """A candidate of the picture from a mask at a place of the network's grid."""
+    first_row, first_col = (int((at - 1) / lifted.zoom) for at in (top, left))
+    first_row, first_col = max(first_row, 0), max(first_col, 0)
+    rows = min(shape[0] - first_row, int((here.shape[0] + 2) / lifted.zoom) + 2)
+    cols = min(shape[1] - first_col, int((here.shape[1] + 2) / lifted.zoom) + 2)
+    # the middle of the picture's pixel p lies at (p + 0.5) * zoom - 0.5 on the network's grid
+    y = ((np.arange(rows) + first_row + 0.5) * lifted.zoom - 0.5 - top).astype(np.float32)
+    x = ((np.arange(cols) + first_col + 0.5) * lifted.zoom - 0.5 - left).astype(np.float32)
+    drawn = cv2.remap(here.astype(np.float32), *np.meshgrid(x, y), cv2.INTER_LINEAR) > 0.5
+    return Candidate(*tight(largest(np.asarray(drawn)), Box(first_row, first_col, rows, cols)))
+
+
+def _left_out(one: Candidate, dropped: Sequence[Dropped]) -> bool:
+    """Whether detection left out on purpose what `one` shows: not a large thing that it happens to lie on."""
+    return any(
+        shared_pixels(one, other) > 0.5 * one.area and (other.reason == "another cell" or other.area < 3 * one.area)
+        for other in dropped
+    )
+
+
+def owners(candidates: Sequence[Candidate], shape: tuple[int, int], there: tuple[int, ...]) -> NDArray[np.int32]:
+    """Which candidate each pixel of the network's grid belongs to, -1 for none."""
+    owner = np.full(shape, -1.0, dtype=np.float32)
+    for number, one in enumerate(candidates):
+        owner[one.box.slices][one.mask] = number
+    return np.asarray(cv2.resize(owner, there[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.int32)
+
+
+def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float32]:
+    rows, cols = scaled.shape
+    stride = separator.stride
+    padded = np.pad(scaled, ((0, -rows % stride), (0, -cols % stride)))
+    return separator.lifted(padded)[:, :rows, :cols]
