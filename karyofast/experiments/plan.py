@@ -1,0 +1,185 @@
+"""What the paper's experiments consist of: arms, trials, and the settings of the presets quick and full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from karyofast.classify import Frame
+from karyofast.errors import OptionError
+
+Part = Literal["table1", "table2", "few", "figure6", "figure8", "figure9", "figure11", "detection"]
+"""A table or figure; few: the arms that the paper lacks, over the number of cells trained on."""
+
+Network = Literal["cnn", "mlp2", "mlp5", "sharma", "swati"]
+Extra = Literal["none", "mdgan", "conditional", "simulated", "composed"]
+
+PARTS: tuple[Part, ...] = get_args(Part)
+
+PERSONS = (50, 100, 150, 200, 250)
+"""np of Table 1: 46 np chromosomes are generated."""
+
+CHROMOSOMES = 46
+
+ALL_CELLS = 0
+"""In place of a number of training cells: all that are there."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train a classifier.
+
+    Attributes
+    ----------
+    network : str
+    extra : str
+        What is added to the real chromosomes.
+    persons : int
+        np: 46 np chromosomes are added.
+    affine : bool
+        Whether what the network is shown is turned, stretched, shifted and mirrored.
+    start : bool
+        Whether the network starts from `PaperOptions.start` instead of random weights.
+    """
+
+    network: Network = "cnn"
+    extra: Extra = "none"
+    persons: int = 0
+    affine: bool = False
+    start: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name of its files."""
+        parts = [self.network, *(["start"] if self.start else []), *(["affine"] if self.affine else [])]
+        return "-".join([*parts, *([f"{self.extra}{self.persons}"] if self.persons else [])])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One arm on one choice of training cells, with one seed; its result is one file."""
+
+    arm: Arm
+    cells: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Name of its file."""
+        return f"{self.arm.key}_cells{self.cells or 'all'}_seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class PaperOptions:
+    """What every trial of a run folder shares; two folders with the same options can be compared."""
+
+    preset: Literal["quick", "full"] = "quick"
+    cnn: Literal["slim", "vgg16"] = "slim"
+    start: str = ""
+    """model that the arms with a start go on from; none: there are no such arms"""
+    frozen: int = 0
+    """convolutions of a start from the input on whose weights stay as they were (paper 5.4)"""
+    frame: Frame = field(default_factory=Frame)
+    steps: int = 400
+    """of every training, whatever it is trained on"""
+    batch: int = 32
+    rate: float = 3e-3
+    """peak of the one-cycle learning rate"""
+    gan_steps: int = 400
+    """of each of the 24 MD-GANs"""
+    conditional_steps: int = 2000
+    """of the conditional MD-GAN"""
+    gan_width: int = 8
+    """`karyofast.train.gan.GanOptions.width`"""
+    plane_steps: int = 4000
+    """of each network of Figure 8"""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "gan_steps", "conditional_steps", "gan_width", "plane_steps"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1. Got: {getattr(self, name)!r}.")
+        if self.batch < 2:
+            raise OptionError(f"batch must be at least 2. Got: {self.batch!r}.")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of the experiments is run; it may grow from one call to the next in the same run folder."""
+
+    seeds: int = 3
+    cells: tuple[int, ...] = (5, 10, 25)
+    """training sets of the part few"""
+    persons: tuple[int, ...] = PERSONS
+    few_persons: int = 50
+    """np of the arms of the part few"""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise OptionError(f"seeds must be at least 1. Got: {self.seeds!r}.")
+        for name in ("cells", "persons"):
+            if any(one < 1 for one in getattr(self, name)):
+                raise OptionError(f"{name} must be positive. Got: {getattr(self, name)!r}.")
+
+
+QUICK = PaperOptions(frame=Frame(rows=64, columns=16, median_rows=28.0, widening=1.2))
+FULL = PaperOptions(
+    preset="full",
+    cnn="vgg16",
+    start="g-band",
+    frozen=4,
+    steps=2000,
+    batch=64,
+    rate=1.5e-3,
+    gan_steps=4000,
+    conditional_steps=20000,
+    gan_width=16,
+    plane_steps=20000,
+)
+PRESETS: dict[str, tuple[PaperOptions, Scope]] = {
+    "quick": (QUICK, Scope()),
+    "full": (FULL, Scope(seeds=5, cells=(5, 10, 25, 50, 100))),
+}
+
+
+def table1_arms(scope: Scope) -> list[Arm]:
+    """The CNN alone, then with 46 np generated chromosomes, as in Table 1 and Figure 11."""
+    return [Arm(), *(Arm(extra="mdgan", persons=persons) for persons in scope.persons)]
+
+
+def table2_arms(options: PaperOptions) -> dict[str, Arm]:
+    """The rows of Table 2 by the paper's names, and ours."""
+    return {
+        "CNN": Arm(),
+        "CNN+50MG": Arm(extra="mdgan", persons=50),
+        "Two layer MLP": Arm("mlp2"),
+        "Five layer MLP": Arm("mlp5"),
+        "Sharma et al.": Arm("sharma"),
+        "Swati et al.": Arm("swati"),
+        "ours": Arm(affine=True, start=bool(options.start)),
+    }
+
+
+def few_arms(options: PaperOptions, scope: Scope) -> list[Arm]:
+    """Every way to add chromosomes, without and with affine augmentation; then the same from a start, if there is one."""
+    extras: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
+    added = [("none", 0), *((extra, scope.few_persons) for extra in extras)]
+    arms = [Arm(extra=extra, persons=persons, affine=affine) for affine in (False, True) for extra, persons in added]
+    if options.start:
+        arms += [Arm(affine=affine, start=True) for affine in (False, True)]
+    return arms
+
+
+def trials(parts: Sequence[Part], options: PaperOptions, scope: Scope) -> list[Trial]:
+    """The trials that the parts need, each once, seed by seed: a run cut short has whole seeds."""
+    wanted: dict[Trial, None] = {}
+    for seed in range(scope.seeds):
+        arms: list[tuple[Arm, int]] = []
+        if "table1" in parts or "figure11" in parts:
+            arms += [(arm, ALL_CELLS) for arm in table1_arms(scope)]
+        if "table2" in parts:
+            arms += [(arm, ALL_CELLS) for arm in table2_arms(options).values()]
+        if "few" in parts:
+            arms += [(arm, cells) for cells in scope.cells for arm in few_arms(options, scope)]
+        wanted |= dict.fromkeys(Trial(arm, cells, seed) for arm, cells in arms)
+    return list(wanted)
