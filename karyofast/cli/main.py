@@ -20,6 +20,7 @@ from karyofast.cli import (
     evaluate_failures,
     export,
     info,
+    paper,
     run,
     segment,
     serve,
@@ -57,6 +58,7 @@ train.app.command()(train_gan.plane)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
 app.command()(serve.serve)
+app.command()(paper.paper)
 app.command()(info.info)
 
 

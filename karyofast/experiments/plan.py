@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from karyofast.classify import Frame
 from karyofast.errors import OptionError
 
-Part = Literal["table1", "table2", "few", "figure6", "figure8", "figure9", "figure11", "detection"]
+Part = Literal["table1", "table2", "few", "figure6", "figure11", "detection"]
 """A table or figure; few: the arms that the paper lacks, over the number of cells trained on."""
 
 Network = Literal["cnn", "mlp2", "mlp5", "sharma", "swati"]
@@ -81,22 +81,25 @@ class PaperOptions:
     frozen: int = 0
     """convolutions of a start from the input on whose weights stay as they were (paper 5.4)"""
     frame: Frame = field(default_factory=Frame)
-    steps: int = 400
+    steps: int = 300
     """of every training, whatever it is trained on"""
     batch: int = 32
     rate: float = 3e-3
     """peak of the one-cycle learning rate"""
-    gan_steps: int = 400
+    gan_steps: int = 200
     """of each of the 24 MD-GANs"""
-    conditional_steps: int = 2000
+    gan_batch: int = 16
+    conditional_steps: int = 1000
     """of the conditional MD-GAN"""
+    conditional_batch: int = 32
     gan_width: int = 8
     """`karyofast.train.gan.GanOptions.width`"""
-    plane_steps: int = 4000
-    """of each network of Figure 8"""
+    gan_rate: float = 1e-3
+    gan_average: float = 0.98
+    """share that the average of the generator keeps a step: fewer steps want a shorter one"""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "gan_steps", "conditional_steps", "gan_width", "plane_steps"):
+        for name in ("steps", "gan_steps", "conditional_steps", "gan_width"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1. Got: {getattr(self, name)!r}.")
         if self.batch < 2:
@@ -108,8 +111,8 @@ class Scope:
     """How much of the experiments is run; it may grow from one call to the next in the same run folder."""
 
     seeds: int = 3
-    cells: tuple[int, ...] = (5, 10, 25)
-    """training sets of the part few"""
+    cells: tuple[int, ...] = (10, 25)
+    """training sets of the part few; `ALL_CELLS`: all"""
     persons: tuple[int, ...] = PERSONS
     few_persons: int = 50
     """np of the arms of the part few"""
@@ -117,9 +120,9 @@ class Scope:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise OptionError(f"seeds must be at least 1. Got: {self.seeds!r}.")
-        for name in ("cells", "persons"):
-            if any(one < 1 for one in getattr(self, name)):
-                raise OptionError(f"{name} must be positive. Got: {getattr(self, name)!r}.")
+        for name, least in (("cells", ALL_CELLS), ("persons", 1)):
+            if any(one < least for one in getattr(self, name)):
+                raise OptionError(f"{name} must be at least {least} each. Got: {getattr(self, name)!r}.")
 
 
 QUICK = PaperOptions(frame=Frame(rows=64, columns=16, median_rows=28.0, widening=1.2))
@@ -132,9 +135,12 @@ FULL = PaperOptions(
     batch=64,
     rate=1.5e-3,
     gan_steps=4000,
+    gan_batch=64,
     conditional_steps=20000,
+    conditional_batch=64,
     gan_width=16,
-    plane_steps=20000,
+    gan_rate=2e-4,
+    gan_average=0.999,
 )
 PRESETS: dict[str, tuple[PaperOptions, Scope]] = {
     "quick": (QUICK, Scope()),
@@ -161,7 +167,7 @@ def table2_arms(options: PaperOptions) -> dict[str, Arm]:
 
 
 def few_arms(options: PaperOptions, scope: Scope) -> list[Arm]:
-    """Every way to add chromosomes, without and with affine augmentation; then the same from a start, if there is one."""
+    """Every way to add chromosomes, without and with affine augmentation; then nothing added from a start."""
     extras: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
     added = [("none", 0), *((extra, scope.few_persons) for extra in extras)]
     arms = [Arm(extra=extra, persons=persons, affine=affine) for affine in (False, True) for extra, persons in added]

@@ -29,7 +29,7 @@ class SlimVgg(nn.Module):
         Share of the head's inputs dropped in training.
     """
 
-    def __init__(self, input_size: tuple[int, int], hidden: int = 128, dropout: float = 0.5) -> None:
+    def __init__(self, input_size: tuple[int, int], hidden: int = 128, dropout: float = 0.2) -> None:
         super().__init__()
         steps: list[nn.Module] = []
         channels = 1

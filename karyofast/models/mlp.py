@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ class Mlp(nn.Module):
             raise ModelError(f"layers must be at least 1. Got: {layers}.")
         widths = (math.prod(input_size), *(hidden,) * (layers - 1), CLASS_COUNT)
         steps: list[nn.Module] = [nn.Flatten()]
-        for number, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for number, (before, after) in enumerate(pairwise(widths)):
             steps += [nn.ReLU(inplace=True)] if number else []
             steps.append(nn.Linear(before, after))
         self.layers = nn.Sequential(*steps)

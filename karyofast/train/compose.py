@@ -27,11 +27,15 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Laid:
-    """One chromosome of a scene: its mask on the whole scene, its axis in the scene (row, column), its width in px."""
+    """One chromosome of a scene: its mask on the whole scene, its axis in the scene (row, column), its width in px.
+
+    `number` is its place among the pieces that `compose` was given.
+    """
 
     mask: NDArray[np.bool_]
     axis: NDArray[np.float64]
     width: float
+    number: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,7 @@ def compose(pieces: Sequence[Piece], rng: np.random.Generator, options: ComposeO
     density = np.zeros((side, side), np.float32)
     covered = np.zeros((side, side), np.uint8)
     laid: list[Laid] = []
-    for one in pieces:
+    for number, one in enumerate(pieces):
         near = laid[int(rng.integers(len(laid)))] if laid and rng.random() < options.aligned else None
         towards = rng.uniform(0.0, np.pi)
         if near is not None:
@@ -127,7 +131,7 @@ def compose(pieces: Sequence[Piece], rng: np.random.Generator, options: ComposeO
         full = np.zeros((side, side), bool)
         full[window] = mask[inner]
         covered[window] |= mask[inner].astype(np.uint8)
-        laid.append(Laid(full, axis + np.array(at), one.width * zoom))
+        laid.append(Laid(full, axis + np.array(at), one.width * zoom, number))
     return Scene(np.minimum(density, 255.0), tuple(laid))
 
 
