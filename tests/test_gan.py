@@ -170,8 +170,9 @@ def test_a_few_hundred_steps_learn_what_the_bars_look_like(crops, tmp_path):
 
 
 def test_a_training_that_diverges_says_so_and_writes_no_model(crops, tmp_path):
+    train_gan(crops, None, tmp_path, SMALL)
     with pytest.raises(TrainingError, match="diverged at step"):
-        train_gan(crops, None, tmp_path, small(steps=50, how={"rate": 1e30}))
+        train_gan(crops, None, tmp_path, small(steps=50, how={"rate": 1e30}), resume=False)
     assert not (tmp_path / "model").exists()
 
 

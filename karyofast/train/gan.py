@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -196,12 +197,18 @@ def train_gan(
     """
     labels = _checked(crops, labels, options)
     keep_freed_memory()
+    # by default cuDNN tries its algorithms and takes another one in every run
+    torch.backends.cudnn.deterministic = True
     claim(folder, options, resume)
     _claim_data(folder, crops, labels, resume)
     gan = gan_of(options, device)
     state = state_of(gan, options.how)
     if resume and state.restore(folder):
         _rewind(folder, state.step)
+    else:
+        # what a former run made must not be taken for what this one makes
+        for former in (MODEL, SAMPLES):
+            shutil.rmtree(folder / former, ignore_errors=True)
     seen = tuple(int(one) for one in np.unique(labels)) if labels is not None else ()
     sampler = GanSampler(gan.average, options, seen, device)
     half = options.mixed and quick_bfloat16(device)
