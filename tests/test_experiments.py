@@ -9,14 +9,16 @@ import torch
 from karyofast.classify import Frame
 from karyofast.crops import CropSource, split_of
 from karyofast.errors import DataError, OptionError
+from karyofast.experiments import figures, plan, report, run
 from karyofast.experiments import generated as added_by_gan
-from karyofast.experiments import plan, report, run
 from karyofast.experiments.added import composed, simulated
 from karyofast.experiments.fit import Affine, FitOptions, fit, moved, read
+from karyofast.experiments.found import Found
 from karyofast.experiments.generated import gan_options, generated, person_labels
 from karyofast.experiments.inputs import Inputs, read_inputs, training_cells
 from karyofast.experiments.networks import build
 from karyofast.experiments.plan import ALL_CELLS, FULL, QUICK, Arm, PaperOptions, Scope, Trial, few_arms, trials
+from karyofast.experiments.report import write_report
 from karyofast.experiments.run import possible, run_paper
 from karyofast.experiments.statistics import holm, paired, spread
 from karyofast.experiments.trial import Bench, Result, run_trial
@@ -289,6 +291,41 @@ def test_a_generator_that_collapsed_adds_nothing_and_is_named(bench):
     result = run_trial(Trial(Arm(extra="conditional", persons=1), 1, 0), bench, told)
     assert result.added == 0
     assert result.missing == list(CLASSES)
+
+
+class Looks:
+    """A judge that sees the mean of eight strips, and the class 1 everywhere."""
+
+    def __init__(self, *_):
+        pass
+
+    def look(self, crops):
+        return crops.reshape(len(crops), 8, -1).mean(axis=2), np.zeros(len(crops), np.int64)
+
+
+def test_generated_chromosomes_are_shown_and_scored_against_unseen_ones(bench, never_collapsed, monkeypatch):
+    monkeypatch.setattr(figures, "Judge", Looks)
+    scores = figures.figure9(bench, told)
+    assert set(scores) == {"mdgan", "conditional"}
+    unseen = bench.inputs.part("test")
+    assert scores["mdgan"].crops == len(unseen)
+    assert scores["mdgan"].recognised == pytest.approx(np.mean(unseen.label == 0))
+    assert (bench.folder / "figure9.png").exists()
+    monkeypatch.setattr(figures, "Judge", None)
+    assert figures.figure9(bench, told) == scores
+    write_report(Found(bench.folder, ("figure9",), TINY, Scope(), 2, len(unseen)))
+    text = (bench.folder / "report.md").read_text()
+    assert "| MD-GAN |" in text
+    assert text.count("| real, unseen |") == 1
+
+
+def test_the_plane_is_studied_with_every_kind_of_generator(tmp_path):
+    rows = figures.figure8(tmp_path, 1, replace(TINY, plane_steps=1), told)
+    assert len(rows) == 3 * 4
+    write_report(Found(tmp_path, ("figure8",), TINY, Scope(), plane=tuple(rows)))
+    text = (tmp_path / "report.md").read_text()
+    assert text.count("| mdgan-density |") == 3
+    assert (tmp_path / "plane" / "denver.png").exists()
 
 
 def test_a_result_that_cannot_be_read_is_named(bench):

@@ -16,7 +16,7 @@ Parts = Annotated[
     list[str],
     typer.Argument(
         metavar="PART...",
-        help="table1, table2, few, figure6, figure11, detection, or all.",
+        help="table1, table2, few, figure6, figure8, figure9, figure11, detection, or all.",
         show_default=False,
     ),
 ]
@@ -38,7 +38,7 @@ def paper(
     preset: Annotated[
         Literal["quick", "full"],
         typer.Option(
-            help="quick: a slim CNN, half an hour on two cores; full: VGG-16, for a GPU, its cost is in the report."
+            help="quick: a slim CNN and short trainings, for a CPU; full: VGG-16, for a GPU; the report tells its cost."
         ),
     ] = "quick",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each arm.", show_default="3; full: 5")] = None,

@@ -10,6 +10,7 @@ from karyofast.experiments.cost import Cost
 from karyofast.experiments.plan import ALL_CELLS, Arm, PaperOptions, Part, Scope, Trial
 from karyofast.experiments.statistics import LEVEL, Difference, Spread, holm, paired, spread
 from karyofast.experiments.trial import Result
+from karyofast.train.plane_study import PlaneRow
 
 EXTRAS = {
     "none": "",
@@ -35,6 +36,8 @@ class Found:
     unseen : int
         Chromosomes that are read for the scores.
     cost : Cost or None
+    plane : tuple of PlaneRow
+        Figure 8.
     results : dict of Trial to Result
     """
 
@@ -45,6 +48,7 @@ class Found:
     cells: int = 0
     unseen: int = 0
     cost: Cost | None = None
+    plane: tuple[PlaneRow, ...] = ()
     results: dict[Trial, Result] = field(default_factory=dict)
 
     def by_seed(self, arm: Arm, cells: int = ALL_CELLS, measure: str = "PT") -> dict[int, float]:

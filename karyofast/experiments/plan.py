@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from karyofast.classify import Frame
 from karyofast.errors import OptionError
 
-Part = Literal["table1", "table2", "few", "figure6", "figure11", "detection"]
+Part = Literal["table1", "table2", "few", "figure6", "figure8", "figure9", "figure11", "detection"]
 """A table or figure; few: the arms that the paper lacks, over the number of cells trained on."""
 
 Network = Literal["cnn", "mlp2", "mlp5", "sharma", "swati"]
@@ -98,8 +98,11 @@ class PaperOptions:
     gan_average: float = 0.98
     """share that the average of the generator keeps a step: fewer steps want a shorter one"""
 
+    plane_steps: int = 2000
+    """of each network of Figure 8"""
+
     def __post_init__(self) -> None:
-        for name in ("steps", "gan_steps", "conditional_steps", "gan_width"):
+        for name in ("steps", "gan_steps", "conditional_steps", "gan_width", "plane_steps"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1. Got: {getattr(self, name)!r}.")
         if self.batch < 2:

@@ -11,7 +11,8 @@ from karyofast.evaluate_table import UNDEFINED, percent
 from karyofast.experiments import published
 from karyofast.experiments.chart import Points, chart
 from karyofast.experiments.detection import METHODS, SETS, read_detection
-from karyofast.experiments.found import Found, arm_name, compare, conclusion, few_pairs, tell_change
+from karyofast.experiments.figures import PLANE, read_figure9
+from karyofast.experiments.found import EXTRAS, Found, arm_name, compare, conclusion, few_pairs, tell_change
 from karyofast.experiments.plan import ALL_CELLS, Arm, few_arms, table1_arms, table2_arms
 from karyofast.experiments.published import MEASURES
 from karyofast.experiments.statistics import Spread
@@ -52,6 +53,10 @@ def _sections(found: Found) -> list[Section]:
         made.append(_table2(found))
     if "few" in found.parts:
         made += [_few(found), _few_reading(found)]
+    if "figure8" in found.parts:
+        made += _figure8(found)
+    if "figure9" in found.parts and (found.folder / "figure9.png").exists():
+        made.append(_figure9(found))
     if "detection" in found.parts:
         made.append(_detection(found))
     if "figure6" in found.parts and (found.folder / "figure6.png").exists():
@@ -85,6 +90,9 @@ def _setting(found: Found) -> Section:
                 "In some trials not generated, since too few were there to learn from or since the generator "
                 f"collapsed: classes {', '.join(missing)}."
             )
+    if found.results:
+        spent = sum(one.seconds + one.added_seconds for one in found.results.values())
+        text.append(f"The {len(found.results)} trials below took {spent / 60.0:.0f} minutes.")
     if found.cost:
         cost = found.cost
         text.append(
@@ -197,6 +205,68 @@ def _detection(found: Found) -> Section:
                 f"precision and {100 * (both['recall'] - otsu['recall']):+.1f} of recall."
             )
     return Section("Detection (section 6.3)", tuple(text), tuple(rows))
+
+
+def _figure8(found: Found) -> list[Section]:
+    """A section for each mixture, with its picture."""
+    mixtures = {
+        "denver": "the Denver groups, as in the paper",
+        "ring": "a ring of 8",
+        "grid": "a grid of 25",
+    }
+    text = (
+        f"Generators on the plane after {found.options.plane_steps} steps: modes found, seed by seed; share of points "
+        "near a mode; divergence of the modes' shares from the true ones. The paper says that a typical GAN loses "
+        "modes and MD-GAN does not, and gives no number.",
+    )
+    made: list[Section] = []
+    for target, what in mixtures.items():
+        rows = tuple(
+            {
+                "generator": one.kind,
+                "modes found": f"{', '.join(map(str, one.modes))} of {one.of}",
+                "high quality, %": f"{percent(one.high_quality)} (worst seed {percent(one.worst)})",
+                "reverse KL": f"{one.reverse_kl:.3f}",
+            }
+            for one in found.plane
+            if one.target == target
+        )
+        picture = f"{PLANE}/{target}.png"
+        if rows:
+            made.append(Section(f"Figure 8: {what}", () if made else text, rows, picture))
+    return made
+
+
+def _figure9(found: Found) -> Section:
+    rows = []
+    for kind, score in read_figure9(found.folder).items():
+        each = [(EXTRAS[kind], score.generated, score.recognised), ("real, of the training cells", score.real, None)]
+        for name, like, recognised in each:
+            shares = {
+                "precision": like.precision,
+                "recall": like.recall,
+                "density": like.density,
+                "coverage": like.coverage,
+            }
+            rows.append(
+                {
+                    "chromosomes": name,
+                    "KID": f"{like.kid:.3f}",
+                    **{measure: f"{value:.2f}" for measure, value in shares.items()},
+                    "recognised, %": percent(recognised),
+                    "copies, %": percent(score.copies) if recognised is not None else UNDEFINED,
+                }
+            )
+        rows.append({"chromosomes": "real, unseen", "recognised, %": percent(score.recognised_real)})
+    text = (
+        "By class a row of real chromosomes, one of the MD-GANs (m) and one of the conditional MD-GAN (c). Scored "
+        "against chromosomes of unseen cells in the feature space of the shipped q-band classifier, which has not seen "
+        "these; recognised: given their class by it; copies: nearer to a training chromosome than one in a hundred "
+        "real ones is.",
+        "A larger np (the paper's Figure 10) draws more from the same generators: here it cannot make them worse.",
+    )
+    shown = list({tuple(row.items()): row for row in rows}.values())
+    return Section("Figures 9 and 10: generated chromosomes", text, tuple(shown), "figure9.png")
 
 
 def _figure6() -> Section:

@@ -17,6 +17,7 @@ from karyofast import __version__, config
 from karyofast.errors import DataError, OptionError
 from karyofast.experiments.cost import cost_of_full
 from karyofast.experiments.detection import SETS, detection_figures, figure6
+from karyofast.experiments.figures import figure8, figure9
 from karyofast.experiments.found import Found
 from karyofast.experiments.inputs import read_inputs
 from karyofast.experiments.plan import ALL_CELLS, PaperOptions, Part, Scope, trials
@@ -31,8 +32,8 @@ FIGURE6 = "figure6.png"
 CROPS = "bioimlab.zip"
 """The paper's own set of single chromosomes, in the folder of data sets."""
 
-TRAINED: tuple[Part, ...] = ("table1", "table2", "few", "figure11")
-"""Parts that train classifiers."""
+TRAINED: tuple[Part, ...] = ("table1", "table2", "few", "figure9", "figure11")
+"""Parts that need single chromosomes."""
 
 Tell = Callable[[str, int, int], None]
 """Called with (what is done, steps done, steps in all)."""
@@ -96,11 +97,15 @@ def run_paper(
             bench = Bench(out, places[CROPS], inputs, options, device, jobs)
             for trial in trials(parts, options, found.scope):
                 found.results[trial] = run_trial(trial, bench, told)
+            if "figure9" in parts:
+                figure9(bench, told)
             found = replace(found, cost=cost_of_full(out, device))
         if "detection" in parts:
             detection_figures(data, out, told)
         if "figure6" in parts and not (out / FIGURE6).exists():
             figure6(data, out / FIGURE6, threads, told)
+        if "figure8" in parts:
+            found = replace(found, plane=tuple(figure8(out, scope.seeds, options, told)))
     finally:
         page = write_report(found)
     return page

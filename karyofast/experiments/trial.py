@@ -26,6 +26,9 @@ from karyofast.types import CLASSES
 TRIALS = "trials"
 """Folder of the results in the run folder."""
 
+ADDED = "added"
+"""Folder of what is added, and of the generators, in the run folder."""
+
 Tell = Callable[[str, int, int], None]
 """Called with (what is done, steps done, steps in all)."""
 
@@ -140,28 +143,40 @@ def _added(trial: Trial, real: Inputs, bench: Bench, tell: Tell) -> tuple[Inputs
     if arm.extra == "none" or not arm.persons:
         return none, []
     frame, persons = bench.options.frame, arm.persons
-    kept = bench.folder / "added"
+    kept = bench.folder / ADDED
     kept.mkdir(exist_ok=True)
     if arm.extra == "simulated":
         return simulated(
             persons, frame, kept / f"simulated{persons}.npz", 0, bench.jobs, lambda *at: tell("simulate", *at)
         ), []
-    name = f"{arm.extra}_cells{trial.cells or 'all'}_seed{trial.seed}"
     if arm.extra == "composed":
         cells = sorted(set(real.cell.tolist()))
-        path = kept / f"{name}_np{persons}.npz"
+        path = kept / f"{_set_name('composed', trial.cells, trial.seed)}_np{persons}.npz"
         return composed(bench.data, cells, persons, frame, path, trial.seed, lambda *at: tell("compose", *at)), []
-    kind: Literal["mdgan", "conditional"] = "mdgan" if arm.extra == "mdgan" else "conditional"
-    return generated(
-        kind,
-        real,
-        persons,
-        bench.options,
-        kept / name,
-        trial.seed,
-        bench.device,
-        lambda done, all_, _: tell(name, done, all_),
-    )
+    return generated_for(arm.extra, real, persons, trial.cells, trial.seed, bench, tell)
+
+
+def generated_for(
+    kind: Literal["mdgan", "conditional"],
+    real: Inputs,
+    persons: int,
+    cells: int,
+    seed: int,
+    bench: Bench,
+    tell: Tell,
+) -> tuple[Inputs, list[str]]:
+    """What the generators of some training cells and a seed give, see `karyofast.experiments.generated.generated`."""
+    name = _set_name(kind, cells, seed)
+    folder = bench.folder / ADDED / name
+
+    def told(done: int, steps: int, _: dict[str, float]) -> None:
+        tell(name, done, steps)
+
+    return generated(kind, real, persons, bench.options, folder, seed, bench.device, told)
+
+
+def _set_name(kind: str, cells: int, seed: int) -> str:
+    return f"{kind}_cells{cells or 'all'}_seed{seed}"
 
 
 def _by_class(labels: np.ndarray) -> dict[str, int]:
