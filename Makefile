@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load kill-rounds check-page sanitize aarch64 bench-peers bench-compare train-classifier train-separator wheel picture scores library clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load kill-rounds check-page sanitize aarch64 bench-peers bench-naive bench-compare train-classifier train-separator wheel picture scores library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -42,12 +42,17 @@ bench: $(VENV)/.dev
 
 # `karyofast run` on IMAGES images with one and two jobs.
 IMAGES ?= 2000
+NAIVE_IMAGES ?= 3
 throughput: $(VENV)/.dev
 	$(BIN)/python benches/throughput.py --images $(IMAGES)
 
 # 50 clients of one service for a minute: only 200 and 429, memory flat.
 serve-load: $(VENV)/.dev
 	$(BIN)/python benches/serve_load.py
+
+# From file to labels on NAIVE_IMAGES pictures, against scikit-image, SciPy and a loop in torch.
+bench-naive: $(VENV)/.dev
+	$(BIN)/python benches/naive.py --images $(NAIVE_IMAGES)
 
 # Runs killed at random moments, and what the next start makes of them.
 kill-rounds: $(VENV)/.dev

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,7 +29,10 @@ COMPILED = {
 """Compiled kernels and their modules."""
 
 
-def info(as_json: Json = False) -> None:
+def info(
+    as_json: Json = False,
+    bench: Annotated[bool, typer.Option("--bench", help="Measure what this machine does; takes some seconds.")] = False,
+) -> None:
     """Show versions, compiled kernels, processor and the models that come with karyofast.
 
     Put its output into every report of an error.
@@ -38,8 +41,13 @@ def info(as_json: Json = False) -> None:
     Examples:
       karyofast info
       karyofast info --json
+      karyofast info --bench
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     found = gather()
+    if bench:
+        from karyofast.bench import measure
+
+        found["bench"] = measure()
     if as_json:
         print_json(found)
         return
@@ -58,6 +66,23 @@ def info(as_json: Json = False) -> None:
         typer.echo(f"  {model['name']} ({model['kind']}, sha256 {model['sha256'][:12]})")
         for name, value in model["measured"].items():
             typer.echo(f"    {name}: {value}")
+    if bench:
+        _tell(found["bench"])
+
+
+def _tell(bench: Mapping[str, Any]) -> None:
+    """The measurements as a table."""
+    typer.echo(f"measured on one picture ({bench['picture']}), {bench['rounds']} rounds:")
+    typer.echo(f"  {'':<22}{'median':>10}{'least':>10}{'most':>10}")
+    rows = {
+        **{f"{name}, ms": row for name, row in (*bench["kernels_ms"].items(), *bench["stages_ms"].items())},
+        "image, ms": bench["image_ms"],
+        "images a second": bench["images_per_s"],
+        **{f"crops a second, {name}": row for name, row in bench["crops_per_s"].items()},
+    }
+    for name, row in rows.items():
+        typer.echo(f"  {name:<22}" + "".join(f"{row[key]:>10g}" for key in ("median", "least", "most")))
+    typer.echo(f"  models loaded in {bench['load_s']:g} s")
 
 
 def gather() -> dict[str, Any]:
