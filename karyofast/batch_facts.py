@@ -11,7 +11,7 @@ from karyofast.config import Options, to_dict
 from karyofast.models.store import CLASSIFIERS, ModelInfo, classifier_for, find
 from karyofast.pipeline import Models
 
-LIBRARIES = ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime")
+LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime")
 """Packages that results depend on; their versions stand in run.json."""
 
 

@@ -129,7 +129,7 @@ def spread(
 ) -> None:
     """Do `tasks` in `jobs` processes; `tell` is called here with each row as it comes.
 
-    The cores are shared out: OpenCV, Numba and ONNX Runtime of each process have as many threads as there are cores
+    The cores are shared out: OpenCV and ONNX Runtime of each process have as many threads as there are cores
     for each job.
 
     Raises
@@ -297,7 +297,6 @@ def limit_threads(threads: int) -> None:
     import cv2
 
     cv2.setNumThreads(threads)
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)  # Numba is first imported when a kernel of its own is needed
 
 
 def _limit_memory(mebibytes: int) -> None:

@@ -240,12 +240,11 @@ def _label_directions(directions: NDArray[np.float32], threshold: float) -> tupl
 def _without_echoes(cores: list[Core]) -> list[Core]:
     """Drop each core that lies mostly inside larger ones."""
     kept: list[Core] = []
+    covered = np.zeros(1 + max((int(core.pixels[-1]) for core in cores), default=0), dtype=bool)  # pixels rise
     for core in sorted(cores, key=lambda one: -len(one.pixels)):
-        inside = np.zeros(len(core.pixels), dtype=bool)
-        for larger in kept:
-            inside |= np.isin(core.pixels, larger.pixels, assume_unique=True)
-        if inside.mean() < INSIDE:
+        if covered[core.pixels].mean() < INSIDE:
             kept.append(core)
+            covered[core.pixels] = True
     return kept
 
 

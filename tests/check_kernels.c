@@ -9,6 +9,7 @@
 #include "distance_core.h"
 #include "karyofast.h"
 #include "relevance_core.h"
+#include "ridge_core.h"
 #include "tree_core.h"
 #include "variance_core.h"
 
@@ -280,7 +281,41 @@ static void check_library(int path) {
     free(image);
 }
 
+/* The thinning with a list of waiting pixels that is searched through for each. */
+static void check_ridge(void) {
+    const int32_t height = 3 + (int32_t)draw(20), width = 3 + (int32_t)draw(20), size = height * width;
+    const int32_t step[8] = {-width, -width + 1, 1, width + 1, width, width - 1, -1, -width - 1};
+    const double least = draw(4);
+    uint8_t *left = calloc(3, (size_t)size), *plain = left + size, *waits = plain + size;
+    double *radius = calloc((size_t)size, sizeof(double));
+    for (int32_t i = 0; i < size; i++) {
+        const int inside = i / width % (height - 1) && i % width % (width - 1);
+        left[i] = plain[i] = waits[i] = inside && draw(4);
+        radius[i] = draw(6);
+    }
+    for (;;) {
+        int32_t at = -1, count = 0, holes = 0;
+        for (int32_t i = 0; i < size; i++)
+            if (waits[i] && (at < 0 || radius[i] < radius[at])) at = i;
+        if (at < 0) break;
+        waits[at] = 0;
+        for (int side = 0; side < 8; side++) count += plain[at + step[side]];
+        for (int side = 0; side < 8; side += 2)
+            holes += !plain[at + step[side]] && (plain[at + step[side + 1]] || plain[at + step[(side + 2) % 8]]);
+        if (holes != 1 || (count == 1 && radius[at] >= least)) continue;
+        plain[at] = 0;
+        for (int side = 0; side < 8; side++) {
+            const int32_t next = at + step[side];
+            waits[next] |= plain[next] && radius[next] <= radius[at];
+        }
+    }
+    say("ridge", KF_PORTABLE, kf_ridge(left, radius, height, width, least) == 0 && !memcmp(left, plain, (size_t)size));
+    free(left);
+    free(radius);
+}
+
 int main(void) {
+    for (int round = 0; round < 200; round++) check_ridge();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
         for (int round = 0; round < 60; round++) {

@@ -61,8 +61,7 @@ def test_corrections_by_hand_are_applied_in_processes_too(pictures, tmp_path):
 
 def threads(metaphase):
     """An empty karyotype whose seconds tell the threads of the libraries."""
-    told = {"opencv": float(cv2.getNumThreads()), "numba": float(os.environ["NUMBA_NUM_THREADS"])}
-    return Karyotype(metaphase, seconds=told)
+    return Karyotype(metaphase, seconds={"opencv": float(cv2.getNumThreads())})
 
 
 def test_the_cores_are_shared_out_to_the_processes(pictures, tmp_path):
@@ -70,7 +69,7 @@ def test_the_cores_are_shared_out_to_the_processes(pictures, tmp_path):
     each = max(1, cores() // 2)
     for name in "ab":
         told = json.loads((tmp_path / "out" / name / "karyotype.json").read_text())["seconds"]
-        assert told == {"opencv": each, "numba": each}
+        assert told == {"opencv": each}
 
 
 def test_a_worker_that_dies_costs_its_image_alone(pictures, tmp_path):

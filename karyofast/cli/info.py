@@ -25,8 +25,12 @@ COMPILED = {
     "two-class variance": "_variance",
     "distance transform": "_distance",
     "relevance": "_relevance",
+    "ridge": "_ridge",
 }
 """Compiled kernels and their modules."""
+
+ONE_PATH = ("ridge",)
+"""Those of them that have no vectors."""
 
 
 def info(
@@ -149,11 +153,6 @@ def _kernels() -> dict[str, str]:
         except ImportError as error:
             states[f"{name} (compiled)"] = f"not built ({error}); the slow reference runs"
         else:
-            states[f"{name} (compiled)"] = f"built, runs its {cpu_paths()[-1]} path of {', '.join(cpu_paths())}"
-    try:
-        import numba  # noqa: F401
-    except ImportError as error:
-        states["ridge (Numba)"] = f"not there ({error}); the slow reference runs"
-    else:
-        states["ridge (Numba)"] = "compiled when first used, then kept"
+            paths = f", runs its {cpu_paths()[-1]} path of {', '.join(cpu_paths())}"
+            states[f"{name} (compiled)"] = "built" + ("" if name in ONE_PATH else paths)
     return states

@@ -11,7 +11,7 @@ Impl = Literal["auto", "reference", "fast", "portable", "avx2", "avx512"]
 """``auto``: fast where it is built; ``reference``: the NumPy definition; ``fast``: compiled, or an error.
 
 A compiled kernel takes the widest vectors that the processor has. ``portable``, ``avx2`` and ``avx512`` name the path
-instead, or are an error where the processor lacks it; what has one path only (Numba) runs that.
+instead, or are an error where the processor lacks it; what has one path only (ridge) runs that.
 """
 
 PATHS = ("portable", "avx2", "avx512")

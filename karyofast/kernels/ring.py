@@ -14,7 +14,7 @@ from karyofast.kernels import reference
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 
 try:
-    from karyofast.kernels import _distance, _relevance
+    from karyofast.kernels import _distance, _relevance, _ridge
 except ImportError as error:
     _missing: ImportError | None = error
 else:
@@ -200,12 +200,10 @@ def ridge(
             f"`domain` and `radius` must have one shape (height, width), without NaN. "
             f"Got: {shape.shape} and {height.shape}."
         )
-    if not use_fast(impl, "ridge"):
+    if not use_fast(impl, "ridge", _missing):
         return reference.ridge(shape, height, float(least))
-    from karyofast.kernels import jit
-
-    left = np.pad(shape, 1)
-    jit.ridge(left, np.pad(height, 1), float(least))
+    left = np.ascontiguousarray(np.pad(shape, 1))
+    _ridge.ridge(left.view(np.uint8), np.ascontiguousarray(np.pad(height, 1)), float(least))
     return left[1:-1, 1:-1]
 
 

@@ -1,0 +1,21 @@
+# cython: autotestdict=False, language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""Ridge: the compiled side of `karyofast.kernels.ridge`, which validates and documents."""
+
+from libc.stdint cimport int64_t, uint8_t
+
+
+cdef extern from "ridge_core.h":
+    int kf_ridge(uint8_t *left, const double *radius, int64_t height, int64_t width, double least) nogil
+
+
+def ridge(uint8_t[:, ::1] left, const double[:, ::1] radius, double least):
+    """Leave of `left` its medial axis on the local maxima of `radius` (paper section 4; algorithm: ridge_core.c).
+
+    Preconditions: both of one shape, `left` 0 or 1 with a rim of one free pixel, `radius` without NaN. O(n log n).
+    Raises MemoryError.
+    """
+    cdef int failed
+    with nogil:
+        failed = kf_ridge(&left[0, 0], &radius[0, 0], left.shape[0], left.shape[1], least)
+    if failed:
+        raise MemoryError
