@@ -118,6 +118,15 @@ def test_a_single_far_edge_is_found_across_the_picture():
         edge_distance(edges, threads=0)
 
 
+def test_distances_are_exact_on_both_sides_of_what_16_bit_hold():
+    edges = np.zeros((500, 700), dtype=bool)
+    edges[[0, 250, 251], [0, 333, 600]] = True
+    expected = ndimage.distance_transform_edt(~edges)
+    assert expected.min() < 181 < expected.max()
+    for impl in cpu_paths():
+        np.testing.assert_array_equal(edge_distance(edges, impl), expected)
+
+
 def test_small_regions_are_left_out_and_their_pixels_stay_where_they_are():
     image = np.random.default_rng(2).integers(0, 40, (31, 37)).astype(np.uint8)
     whole, large = component_tree(image), component_tree(image, min_area=12)
