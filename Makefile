@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load kill-rounds check-page sanitize aarch64 bench-peers bench-naive bench-compare train-classifier train-separator wheel picture scores library clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 bench-peers bench-naive bench-compare train-classifier train-separator wheel picture scores library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -53,6 +53,10 @@ serve-load: $(VENV)/.dev
 # From file to labels on NAIVE_IMAGES pictures, against scikit-image, SciPy and a loop in torch.
 bench-naive: $(VENV)/.dev
 	$(BIN)/python benches/naive.py --images $(NAIVE_IMAGES)
+
+# From the start of `karyofast run` to its first karyotype, and the memory that it takes.
+cold-start: $(VENV)/.dev
+	$(BIN)/python benches/cold_start.py
 
 # Runs killed at random moments, and what the next start makes of them.
 kill-rounds: $(VENV)/.dev

@@ -147,6 +147,8 @@ class Options:
     segment: SegmentOptions = field(default_factory=SegmentOptions)
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     arrange: ArrangeOptions = field(default_factory=ArrangeOptions)
+    low_memory: bool = False
+    """the networks run on one CPU thread and keep no memory between two batches"""
 
 
 def to_dict(options: Any) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class Models:
 def load_models(options: Options = Options(), threads: int = 0) -> Models:  # noqa: B008 (frozen)
     """The networks that `options` asks for, on `threads` CPU threads (0: one a core).
 
-    A classifier that depends on the polarity is loaded with the first picture that needs it. Its runtime is an
-    option; the separator is run by ONNX Runtime on the CPU.
+    With ``low_memory`` they run on one thread. A classifier that depends on the polarity is loaded with the first
+    picture that needs it. Its runtime is an option; the separator is run by ONNX Runtime on the CPU.
 
     Raises
     ------
@@ -73,13 +73,14 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
     from karyofast.runtimes.load import load_classifier
     from karyofast.runtimes.onnx import OnnxSeparator
 
+    threads = 1 if options.low_memory else threads
     separator = None
     if options.segment.method == "axis":
-        separator = OnnxSeparator(find(options.segment.model, "separator"), threads)
+        separator = OnnxSeparator(find(options.segment.model, "separator"), threads, options.low_memory)
     names = {polarity: classifier_for(options.classify, polarity) for polarity in CLASSIFIERS}
     for name in names.values():
         find(name, "classifier")
-    load = cache(lambda name: load_classifier(replace(options.classify, model=name), threads))
+    load = cache(lambda name: load_classifier(replace(options.classify, model=name), threads, options.low_memory))
     # what cannot be loaded is to be told before the first picture, not with each
     load(names["bright" if options.polarity == "bright" else "dark"])
     return Models(lambda polarity: load(names[polarity]), separator)

@@ -10,9 +10,11 @@ import pytest
 import torch
 from small_classifier import INPUT, small_network, store
 
+from karyofast.cli.options import resolve
 from karyofast.config import ClassifyOptions
 from karyofast.errors import ModelError, NotBuiltError, OptionError
 from karyofast.models.store import read, write_manifest
+from karyofast.pipeline import load_models
 from karyofast.runtimes.load import PRECISIONS, load_classifier, warm_up
 from karyofast.runtimes.onnx import OnnxClassifier
 
@@ -44,6 +46,24 @@ def test_the_default_is_onnx_runtime_on_the_cpu(small, crops):
     assert type(loaded) is OnnxClassifier
     assert loaded.frame.size == INPUT
     assert farthest(loaded, OnnxClassifier(small, 1), crops) == 0
+
+
+def test_one_that_keeps_no_memory_answers_the_same_crop_by_crop(small, crops):
+    lean = load_classifier(ClassifyOptions(model=str(small.folder)), threads=1, lean=True)
+    assert lean._session.get_session_options().enable_cpu_mem_arena is False
+    whole = load(small).predict(crops)
+    parts = [lean.predict(crops[row : row + 1]) for row in range(len(crops))]
+    for one, other in zip(whole, zip(*parts, strict=True), strict=True):
+        np.testing.assert_allclose(np.concatenate(other), one, atol=1e-6)
+
+
+def test_low_memory_is_one_crop_at_a_time_by_runtimes_of_one_thread():
+    options = resolve(None, low_memory=True)
+    assert (options.low_memory, options.classify.batch) == (True, 1)
+    models = load_models(options)
+    for runtime in (models.separator, models.classifier("dark")):
+        told = runtime._session.get_session_options()
+        assert (told.intra_op_num_threads, told.enable_cpu_mem_arena) == (1, False)
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("auto", 1e-5), ("fp32", 1e-5), ("bf16", 2e-2)])

@@ -54,6 +54,12 @@ Method = Annotated[
     Literal["axis", "rrt", "watershed", "none"] | None,
     typer.Option("--method", help="Separation. axis: learned; rrt: the paper's.", show_default="axis"),
 ]
+LowMemory = Annotated[
+    bool | None,
+    typer.Option(
+        "--low-memory", help="One crop at a time, on one thread: slower, for small devices.", show_default=False
+    ),
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file of settings; the options given here win over it.")
 ]
@@ -72,8 +78,8 @@ def resolve(path: Path | None, **given: Any) -> Options:
     path : Path or None
         TOML file of `karyofast.config.Options`.
     **given
-        ``polarity``, ``detector``, ``method``, ``model``, ``runtime``, ``device``, ``precision``; one that is None
-        leaves the file's value.
+        ``polarity``, ``detector``, ``method``, ``model``, ``runtime``, ``device``, ``precision``, ``low_memory``; one
+        that is None leaves the file's value.
 
     Raises
     ------
@@ -81,7 +87,7 @@ def resolve(path: Path | None, **given: Any) -> Options:
         A value that is not allowed, or a file that cannot be read.
     """
     options = config.load(path, Options) if path else Options()
-    if unknown := sorted(set(given) - {"polarity", "detector", "method", *_CLASSIFIER}):
+    if unknown := sorted(set(given) - {"polarity", "detector", "method", "low_memory", *_CLASSIFIER}):
         raise OptionError(f"{unknown[0]} is no option that `resolve` knows.")
     polarity, detector, method = given.get("polarity"), given.get("detector"), given.get("method")
     classifier = {name: given[name] for name in _CLASSIFIER if given.get(name) is not None}
@@ -93,5 +99,7 @@ def resolve(path: Path | None, **given: Any) -> Options:
         options = replace(options, segment=replace(options.segment, method=method))
     if classifier:
         options = replace(options, classify=replace(options.classify, **classifier))
+    if given.get("low_memory"):
+        options = replace(options, low_memory=True, classify=replace(options.classify, batch=1))
     # a second reading checks the values that came from the command line
     return config.from_dict(Options, config.to_dict(options))

@@ -18,6 +18,7 @@ from karyofast.cli.options import (
     Device,
     Inputs,
     Json,
+    LowMemory,
     Method,
     ModelOrFile,
     Polarity,
@@ -47,6 +48,7 @@ def run(
     runtime: Runtime = None,
     device: Device = None,
     precision: Precision = None,
+    low_memory: LowMemory = None,
     config: ConfigFile = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Images worked on side by side.")] = 1,
     force: Annotated[
@@ -120,6 +122,7 @@ def run(
         runtime=runtime,
         device=device,
         precision=precision,
+        low_memory=low_memory,
     )
     lot = Shard.parse(shard) if shard else None
     paths = remote.expand(inputs)

@@ -11,6 +11,7 @@ from karyofast.cli.options import (
     ConfigFile,
     Detector,
     Device,
+    LowMemory,
     Method,
     ModelOrFile,
     Polarity,
@@ -52,6 +53,7 @@ def serve(
     runtime: Runtime = None,
     device: Device = None,
     precision: Precision = None,
+    low_memory: LowMemory = None,
     config: ConfigFile = None,
 ) -> None:
     """Serve karyotypes over HTTP: a picture in, karyotype.json, karyogram and overlay out.
@@ -91,6 +93,7 @@ def serve(
         "runtime": runtime,
         "device": device,
         "precision": precision,
+        "low_memory": low_memory,
     }
     options = ServeOptions(
         state=state,

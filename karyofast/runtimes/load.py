@@ -26,7 +26,7 @@ PRECISIONS = {
 _INSTALL = {"torch": "pip install 'karyofast[train]'", "onnx": "pip install 'karyofast[export]'"}
 
 
-def load_classifier(options: ClassifyOptions, threads: int = 0) -> Runtime:
+def load_classifier(options: ClassifyOptions, threads: int = 0, lean: bool = False) -> Runtime:
     """Load the classifier that `options` name, by the runtime, on the device and in the precision that they name.
 
     Parameters
@@ -36,6 +36,8 @@ def load_classifier(options: ClassifyOptions, threads: int = 0) -> Runtime:
         "cpu" where the runtime can, and ``precision`` "auto" what the model was exported as.
     threads : int
         CPU threads, 0: one a core.
+    lean : bool
+        See `karyofast.runtimes.onnx.session`; the other runtimes pass it over.
 
     Returns
     -------
@@ -59,7 +61,11 @@ def load_classifier(options: ClassifyOptions, threads: int = 0) -> Runtime:
     device = options.device if options.device != "auto" else _device(runtime)
     precision = options.precision if options.precision != "auto" else stored
     _check(options.model, runtime, device, precision, stored, engine)
-    loaded = _loaded(info, runtime, device, precision, threads, options.batch)
+    if runtime.startswith("onnxruntime"):
+        provider = "tensorrt" if runtime == "onnxruntime-tensorrt" else device
+        loaded: Runtime = OnnxClassifier(info, threads, provider, precision == "fp16", options.batch, lean)
+    else:
+        loaded = _loaded(info, runtime, device, precision, threads)
     if device == "cuda":
         warm_up(loaded, options.batch)
     return loaded
@@ -99,11 +105,8 @@ def _check(model: str, runtime: str, device: str, precision: str, stored: str, e
         raise OptionError(f"precision must be {stored}, as {model} was exported. Got: {precision}. {how}")
 
 
-def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int, batch: int) -> Runtime:
+def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int) -> Runtime:
     """The runtime itself; its module, and what that needs, is imported when it is asked for."""
-    if runtime.startswith("onnxruntime"):
-        provider = "tensorrt" if runtime == "onnxruntime-tensorrt" else device
-        return OnnxClassifier(info, threads, provider, precision == "fp16", batch)
     try:
         module: Any = import_module(f"karyofast.runtimes.{runtime}")
         loaded: Runtime = (

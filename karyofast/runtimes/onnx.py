@@ -19,7 +19,9 @@ _INSTALL = {
 }
 
 
-def session(info: ModelInfo, threads: int, provider: str = "cpu", options: dict[str, Any] | None = None) -> Any:
+def session(
+    info: ModelInfo, threads: int, provider: str = "cpu", options: dict[str, Any] | None = None, lean: bool = False
+) -> Any:
     """Open a network.
 
     Parameters
@@ -30,6 +32,8 @@ def session(info: ModelInfo, threads: int, provider: str = "cpu", options: dict[
     provider : {"cpu", "cuda", "tensorrt"}
     options : dict, optional
         Of the provider.
+    lean : bool
+        Give memory back after each batch instead of keeping it for the next, on the CPU.
 
     Returns
     -------
@@ -50,6 +54,7 @@ def session(info: ModelInfo, threads: int, provider: str = "cpu", options: dict[
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
+    settings.enable_cpu_mem_arena = not lean
     # waiting threads would burn the cores that the other stages and the other jobs need
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
@@ -94,15 +99,23 @@ class OnnxClassifier:
         Let the TensorRT provider compute in fp16.
     batch : int
         Largest batch that the TensorRT provider builds for.
+    lean : bool
+        See `session`.
     """
 
     def __init__(
-        self, info: ModelInfo, threads: int = 0, provider: str = "cpu", half: bool = False, batch: int = 46
+        self,
+        info: ModelInfo,
+        threads: int = 0,
+        provider: str = "cpu",
+        half: bool = False,
+        batch: int = 46,
+        lean: bool = False,
     ) -> None:
         self.info = info
         self.frame = frame_of(info)
         options = _tensorrt_options(self.frame, half, batch) if provider == "tensorrt" else None
-        self._session = session(info, threads, provider, options)
+        self._session = session(info, threads, provider, options, lean)
 
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Class probabilities float32 (n, 24) and probability that the p arm is up float32 (n,).
@@ -132,12 +145,14 @@ class OnnxSeparator:
         Of kind "separator".
     threads : int
         0: as many as there are cores.
+    lean : bool
+        See `session`.
     """
 
-    def __init__(self, info: ModelInfo, threads: int = 0) -> None:
+    def __init__(self, info: ModelInfo, threads: int = 0, lean: bool = False) -> None:
         self.info = info
         self.stride = int(info.values["stride"])
-        self._session = session(info, threads)
+        self._session = session(info, threads, lean=lean)
 
     def lifted(self, density: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities float32 (2 + directions, rows, columns) of density float32 (rows, columns).
