@@ -25,8 +25,14 @@ def pictures(data_dir):
     return {"gband": 255 - gband, "mfish": mfish, "drawn": drawn_metaphase()}
 
 
-def drawn_metaphase():
-    """46 banded rods in random directions on an uneven, noisy background."""
+def drawn_metaphase(height=1024, width=1280):
+    """46 banded rods in random directions on an uneven, noisy background, cut or repeated to `height` x `width`."""
+    drawn = _drawn_once()
+    tiled = np.tile(drawn, (-(-height // drawn.shape[0]), -(-width // drawn.shape[1])))
+    return np.ascontiguousarray(tiled[:height, :width])
+
+
+def _drawn_once():
     rng = np.random.default_rng(46)
     density = np.zeros((1024, 1280), dtype=np.uint8)
     for place in range(46):

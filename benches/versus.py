@@ -2,6 +2,7 @@
 
     python benches/versus.py                      prints the table
     python benches/versus.py --readme README.md   also writes it between the markers there
+    python benches/versus.py --only distance      the rows whose operation has this word
 
 Both sides run in turn in one process, on the same pictures; a ratio is peer time over ours, its spread the quartiles of
 the rounds. Times are processor time, so what else the machine does weighs less.
@@ -16,6 +17,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +31,10 @@ from karyofast.kernels.dispatch import cpu_paths
 from karyofast.kernels.ops import OPERATIONS
 
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
-PACKAGES = ("numpy", "numba", "opencv-python-headless", "scipy", "pylena", "mmcfilters", "edt", "mahotas")
+PACKAGES = (
+    *("numpy", "numba", "opencv-python-headless", "scipy", "pylena", "mmcfilters", "higra", "edt", "mahotas"),
+    "SimpleITK",
+)
 SAME = (
     *(
         "AREA",
@@ -44,6 +49,8 @@ SAME = (
 )
 """Attributes of mmcfilters that are ours, or come from ours in one step."""
 ROUNDS = 7
+SIZES = ((576, 768), (1024, 1280), (2048, 2048), (4096, 4096))
+"""Height and width of the drawn pictures on which time per pixel is told."""
 SEEDS = 300
 """Seeds of the relevance bench, as many as PEERS names for its 12,758 edge pixels."""
 
@@ -116,14 +123,25 @@ def tree_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
             mmcfilters.Attribute.compute(tree, getattr(mmcfilters.Attribute, name))
 
     yield "tree", "mmcfilters, the same attributes", attributes, lambda: component_tree(image)
+    import higra
+
+    graph = higra.get_8_adjacency_implicit_graph(density.shape)
+    yield (
+        "tree",
+        "higra, no attributes",
+        lambda: higra.component_tree_max_tree(graph, density),
+        lambda: component_tree(image),
+    )
 
 
 def distance_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
     """The exact distance transform of a Canny picture, one thread each."""
     import edt
     import mahotas
+    import SimpleITK
     from scipy import ndimage
 
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     edges = cv2.Canny(density, 60, 150) > 0
     free = ~edges
     bytes_free = free.astype(np.uint8)
@@ -132,9 +150,30 @@ def distance_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Cal
         "edt": lambda: edt.edt(free, parallel=1),
         "mahotas": lambda: mahotas.distance(free),
         "SciPy": lambda: ndimage.distance_transform_edt(free),
+        "SimpleITK Maurer": lambda: SimpleITK.SignedMaurerDistanceMap(seeds, False, False),
     }
+    seeds = SimpleITK.GetImageFromArray(edges.astype(np.uint8))
     for name, side in sides.items():
         yield "distance", name, side, lambda: edge_distance(edges)
+
+
+def sizes(only: str, rounds: int) -> Iterator[str]:
+    """Rows of a table: nanoseconds a pixel of our kernels on drawn pictures of growing size, one thread."""
+    inputs: dict[str, tuple[Callable[[np.ndarray], object], Callable[[np.ndarray], np.ndarray]]] = {
+        "tree": (component_tree, lambda density: 255 - density),
+        "distance": (edge_distance, lambda density: cv2.Canny(density, 60, 150) > 0),
+    }
+    for name, (kernel, prepared) in inputs.items():
+        if only not in name:
+            continue
+        spent = []
+        for height, width in SIZES:
+            given = prepared(drawn_metaphase(height, width))
+            call = partial(kernel, given)
+            call()
+            spent.append(np.median([timed(call) for _ in range(rounds)]) * 1e9 / given.size)
+        cells = " | ".join(f"{value:.1f}" for value in spent)
+        yield f"| {name} | {cells} | {spent[-1] / spent[0]:.2f} |"
 
 
 def timed(call: Call) -> float:
@@ -169,7 +208,7 @@ def _status(key: str) -> int:
     raise KeyError(key)
 
 
-def table(data: Path, rounds: int) -> str:
+def table(data: Path, rounds: int, only: str) -> str:
     """The table, under a line that names machine and versions."""
     cv2.setNumThreads(1)
     names = [
@@ -187,6 +226,8 @@ def table(data: Path, rounds: int) -> str:
     ]
     for name, density in pictures(data).items():
         for operation, peer, theirs, ours in contests(density):
+            if only not in operation:
+                continue
             theirs(), ours()  # compiles, fills caches
             pairs = np.array([(timed(theirs), timed(ours)) for _ in range(rounds)])
             low, middle, high = np.quantile(pairs[:, 0] / pairs[:, 1], (0.25, 0.5, 0.75))
@@ -196,6 +237,13 @@ def table(data: Path, rounds: int) -> str:
                 f"| {operation} | {peer} | {name} | {times[1]:.1f} | {times[0]:.1f} | "
                 f"{middle:.1f} ({low:.1f}..{high:.1f}){mark} | {peak(ours) / density.size:.0f} |"
             )
+    shapes = " | ".join(f"{width}x{height}" for height, width in SIZES)
+    rows += [
+        "",
+        f"| ours on drawn pictures, ns a pixel | {shapes} | last over first |",
+        "|" + "---|" * (len(SIZES) + 2),
+        *sizes(only, rounds),
+    ]
     return "\n".join(rows)
 
 
@@ -212,8 +260,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readme", type=Path)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", default="")
     chosen = parser.parse_args()
-    made = table(Path(os.environ.get("KARYOFAST_DATA", "../shared/data")), chosen.rounds)
+    made = table(Path(os.environ.get("KARYOFAST_DATA", "../shared/data")), chosen.rounds, chosen.only)
     print(made)
     if chosen.readme:
         write_between(chosen.readme, made)
