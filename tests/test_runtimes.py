@@ -2,6 +2,7 @@
 
 import builtins
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from karyofast.models.store import read, write_manifest
 from karyofast.pipeline import load_models
 from karyofast.runtimes.load import PRECISIONS, load_classifier, warm_up
 from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.runtimes.torch import TorchClassifier
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="NOT TESTED: no CUDA GPU that PyTorch sees on this machine"
@@ -80,6 +82,39 @@ def test_torch_answers_as_onnx_runtime_for_any_batch(small, crops, precision, bo
 def test_torch_on_cuda_answers_as_onnx_runtime(small, crops, precision, bound):
     loaded = load(small, runtime="torch", device="cuda", precision=precision)
     assert farthest(loaded, OnnxClassifier(small, 1), crops) < bound
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_cuda_graph_answers_for_fewer_and_for_more_crops_than_its_batch(small, crops, precision):
+    plain = OnnxClassifier(small, 1)
+    loaded = load(small, runtime="torch", device="cuda", precision=precision, batch=4)
+    for count in (4, 1, 9, 3):
+        assert farthest(loaded, plain, crops[:count]) < 1e-2
+
+
+def test_what_a_graph_gives_is_taken_before_the_next_part_overwrites_it(small, crops, monkeypatch):
+    """The graph stands for itself: on the CPU its pass is run instead of replayed, into the same tensors."""
+    parts = []
+
+    class Overwriting:
+        def __init__(self, run, shape):
+            self.run, self.kept = run, [torch.zeros(shape[0], 24), torch.zeros(shape[0])]
+
+        def __call__(self, part):
+            parts.append(len(part))
+            for kept, new in zip(self.kept, self.run(part), strict=True):
+                kept[: len(part)] = new
+            return tuple(kept[: len(part)] for kept in self.kept)
+
+    loaded = load(small, runtime="torch")
+    runtime = TorchClassifier(small, 1, batch=4)
+    runtime._run, runtime._device = Overwriting(runtime._pass, (4,)), "cuda"
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device: self)
+    monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())
+    monkeypatch.setattr(torch.Tensor, "cpu", torch.Tensor.clone)
+    assert farthest(runtime, loaded, crops) < 1e-6
+    assert parts == [4, 4, 1]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there: nothing is missing")

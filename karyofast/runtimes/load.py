@@ -65,7 +65,7 @@ def load_classifier(options: ClassifyOptions, threads: int = 0, lean: bool = Fal
         provider = "tensorrt" if runtime == "onnxruntime-tensorrt" else device
         loaded: Runtime = OnnxClassifier(info, threads, provider, precision == "fp16", options.batch, lean)
     else:
-        loaded = _loaded(info, runtime, device, precision, threads)
+        loaded = _loaded(info, runtime, device, precision, threads, options.batch)
     if device == "cuda":
         warm_up(loaded, options.batch)
     return loaded
@@ -105,12 +105,12 @@ def _check(model: str, runtime: str, device: str, precision: str, stored: str, e
         raise OptionError(f"precision must be {stored}, as {model} was exported. Got: {precision}. {how}")
 
 
-def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int) -> Runtime:
+def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads: int, batch: int) -> Runtime:
     """The runtime itself; its module, and what that needs, is imported when it is asked for."""
     try:
         module: Any = import_module(f"karyofast.runtimes.{runtime}")
         loaded: Runtime = (
-            module.TorchClassifier(info, threads, device, precision)
+            module.TorchClassifier(info, threads, device, precision, batch)
             if runtime == "torch"
             else module.TensorRtClassifier(info)
         )
