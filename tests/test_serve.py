@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import sys
 import threading
 
 import cv2
@@ -10,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from karyofast.batch_image import Setup
+from karyofast.cli.serve import serve
 from karyofast.config import Options, SegmentOptions
-from karyofast.errors import OptionError
+from karyofast.errors import NotBuiltError, OptionError
 from karyofast.serve.app import create_app
 from karyofast.serve.guard import Guard
 from karyofast.serve.metrics import Metrics
@@ -234,6 +236,14 @@ def test_without_a_token_only_health_readiness_and_the_document_are_told(tmp_pat
         assert client.post(ONE, headers={"Authorization": "Bearer 0123456789abcdef"}).status_code == 422
     finally:
         app.state.service.close()
+
+
+@pytest.mark.parametrize("package", ["python_multipart", "uvicorn"])
+def test_a_package_that_is_missing_is_named_with_what_installs_it(monkeypatch, package):
+    monkeypatch.delitem(sys.modules, "karyofast.serve.server", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(NotBuiltError, match=rf"serve needs the package {package}.*karyofast\[serve\]"):
+        serve()
 
 
 def test_one_state_folder_belongs_to_one_service(client, state):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,7 @@ def serve(
       karyofast serve --host 0.0.0.0 --token-file tokens.txt
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     try:
+        import_module("python_multipart")  # FastAPI would ask for it in words of its own
         from karyofast.serve.app import create_app
         from karyofast.serve.server import listen
     except ModuleNotFoundError as error:
