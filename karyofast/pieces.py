@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,13 +44,18 @@ def without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list
 
 
 def without_debris(
-    pieces: Sequence[Piece], arrangement: Arrangement, typical: float | None, metaphase: Metaphase
+    pieces: Sequence[Piece],
+    arrangement: Arrangement,
+    typical: float | None,
+    metaphase: Metaphase,
+    unsure: Container[int] = (),
 ) -> tuple[list[Piece], list[Dropped]]:
     """The pieces without those that are surely no chromosome, and these.
 
     They found no place and are small and read as no chromosome, or cut by the rim of the picture and rather no
     chromosome than one. Large ones within it may be several chromosomes that were not separated: they stay, unplaced,
-    for a reviewer. What is far darker than the cell and rather no chromosome is dirt wherever it was placed.
+    for a reviewer. What is far darker than the cell and rather no chromosome is dirt wherever it was placed. What comes
+    of the candidates `unsure`, which detection did not find, must find a place.
     """
     most = SMALL * (typical or 0.0)
     density = np.array([_density(metaphase, one.chromosome) for one in pieces])
@@ -61,6 +66,8 @@ def without_debris(
         reason = ""
         if darker and nothing >= RATHER_NONE:
             reason = "darker than any chromosome"
+        elif place == UNPLACED and one.chromosome.candidate in unsure:
+            reason = "seen by the network alone, without a place in the cell"
         elif place == UNPLACED and nothing >= NO_CHROMOSOME and one.chromosome.area < most:
             reason = "read as no chromosome"
         elif place == UNPLACED and nothing >= RATHER_NONE and _at_rim(one.chromosome, metaphase.shape):

@@ -119,6 +119,7 @@ def karyotype(
     given = chromosomes is not None
     if not given and "blank" not in metaphase.flags:
         candidates, dropped = examine(metaphase, options.detect)
+    found = len(candidates)
     clock.begin("segment")
     if chromosomes is None and options.segment.method == "axis" and options.segment.second_look:
         candidates, pieces = _look_twice(metaphase, candidates, dropped, options, models, clock)
@@ -134,7 +135,8 @@ def karyotype(
         dropped += scraps
     arrangement = arranged(pieces, typical, options.arrange)
     if not given:
-        pieces, debris = without_debris(pieces, arrangement, typical, metaphase)
+        unsure = range(found, len(candidates))
+        pieces, debris = without_debris(pieces, arrangement, typical, metaphase, unsure)
         dropped += debris
         arrangement = arranged(pieces, typical, options.arrange) if debris else arrangement
     clock.begin("quality")
@@ -256,14 +258,14 @@ def _look_twice(
 ) -> tuple[list[Candidate], list[Piece]]:
     """Cut each candidate in the way that makes the likeliest cell; see `karyofast.second_look`.
 
-    Returns the candidates, with those that detection missed, and the pieces.
+    Returns the candidates, those that detection missed last, and the pieces.
     """
     if models.separator is None:
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
     if not candidates:
         return [], []
     lifted = lift(metaphase, candidates, models.separator)
-    candidates = sorted([*candidates, *missed(metaphase, candidates, dropped, lifted)], key=lambda one: one.box)
+    candidates = [*candidates, *missed(metaphase, candidates, dropped, lifted)]
     offered = ways(metaphase, candidates, options.segment, lifted)
     reader = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,11 @@ def test_what_is_far_darker_than_the_cell_and_rather_no_chromosome_is_dirt(times
     metaphase = Metaphase(255 - density if polarity == "dark" else density, density, polarity)
     kept, debris = without_debris(pieces, Arrangement(assigned=(0, 0, 23)), TYPICAL, metaphase)
     assert (len(kept), [one.reason for one in debris]) == (3 - left_out, ["darker than any chromosome"] * left_out)
+
+
+def test_what_the_network_alone_has_seen_must_find_a_place():
+    one = replace(piece(900), chromosome=replace(piece(900).chromosome, candidate=7))
+    for place, left_out in ((-1, True), (3, False)):
+        kept, debris = without_debris([piece(800), one], Arrangement(assigned=(0, place)), TYPICAL, PLAIN, range(7, 8))
+        assert (len(kept), len(debris)) == (2 - left_out, left_out)
+        assert without_debris([piece(800), one], Arrangement(assigned=(0, place)), TYPICAL, PLAIN)[1] == []
