@@ -184,18 +184,21 @@ def _detection(found: Found) -> Section:
         "er-no-geometry": "ER, filter 2 (intensity variance)",
         "er": "ER, both filters",
     }
+    titles = {name: name for name in SETS}
+    for scored in figures.values():
+        titles[scored["set"]] = f"{scored['set']}, {scored['pictures']} pictures"
     rows = []
     for method in METHODS:
         paper = published.DETECTION.get(method)
         row = {"method": names[method], "paper": " / ".join(f"{one:.1f}" for one in paper) if paper else UNDEFINED}
         for name in SETS:
             one = figures.get(f"{name} {method}")
-            title = f"{name}, {one['pictures']} pictures" if one else name
-            row[title] = f"{percent(one['precision'])} / {percent(one['recall'])}" if one else UNDEFINED
+            row[titles[name]] = f"{percent(one['precision'])} / {percent(one['recall'])}" if one else UNDEFINED
         rows.append(row)
     text = [
         "Precision / recall of candidates against the blobs of the true masks, IoU 0.5; of mfish the slides that "
-        "nothing was set on. The paper says accuracy where precision is meant."
+        "nothing was set on; the G-band pictures were in sight while the filters were built. The paper says accuracy "
+        "where precision is meant."
     ]
     for name in SETS:
         both, otsu = figures.get(f"{name} er"), figures.get(f"{name} otsu")
