@@ -357,6 +357,11 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_as_an_unbroken_one(cells, in
     assert [path.name for path in files] == ["cnn_cells1_seed0.json"]
     assert (tmp_path / "killed" / "report.html").exists()
     before = files[0].read_bytes()
+    later = lambda what, done, total: stop("cnn-affine_cells1_seed0", 2, total)  # noqa: E731
+    (tmp_path / "killed" / "report.md").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        run_paper(("few",), cells, tmp_path / "killed", TINY, scope, threads=1, tell=later)
+    assert "(1) |" in (tmp_path / "killed" / "report.md").read_text()
     run_paper(("few",), cells, tmp_path / "killed", TINY, scope, threads=1)
     run_paper(("few",), cells, tmp_path / "whole", TINY, scope, threads=1)
     assert files[0].read_bytes() == before

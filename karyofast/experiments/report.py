@@ -78,8 +78,8 @@ def _setting(found: Found) -> Section:
             "a seed draws training cells, weights and batches, and the unseen cells stay the same, so that the spread "
             "tells nothing of other patients.",
             "PT is the accuracy on all classes; P4, P18 and P22 that on one pair, as the paper's section 6.1 defines "
-            "them. The paper's numbers come from another, larger set of one hospital, split by chromosome, so that the "
-            "two columns cannot be subtracted from one another; only what changes from row to row can be compared.",
+            "them. The paper draws its 874 test images of 5,474 at random, not by cell, so that its column cannot be "
+            "subtracted from ours; what changes from row to row can be compared.",
             f"Each of the 24 MD-GANs is trained for {options.gan_steps} steps, the conditional one for "
             f"{options.conditional_steps}."
             + (" Quick: far fewer than good pictures need." if options.preset == "quick" else ""),

@@ -22,7 +22,7 @@ from karyofast.experiments.found import Found
 from karyofast.experiments.inputs import read_inputs
 from karyofast.experiments.plan import ALL_CELLS, PaperOptions, Part, Scope, trials
 from karyofast.experiments.report import write_report
-from karyofast.experiments.trial import Bench, run_trial
+from karyofast.experiments.trial import Bench, finished, run_trial
 from karyofast.files import write_whole
 
 RUN = "run.json"
@@ -95,7 +95,10 @@ def run_paper(
             cells = len(np.unique(inputs.part("train").cell))
             found = replace(found, scope=possible(scope, cells), cells=cells, unseen=len(inputs.part("test")))
             bench = Bench(out, places[CROPS], inputs, options, device, jobs)
-            for trial in trials(parts, options, found.scope):
+            planned = trials(parts, options, found.scope)
+            # a run that is stopped tells of all that is there
+            found.results.update(finished(planned, out))
+            for trial in planned:
                 found.results[trial] = run_trial(trial, bench, told)
             if "figure9" in parts:
                 figure9(bench, told)

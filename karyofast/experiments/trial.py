@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +134,12 @@ def run_trial(trial: Trial, bench: Bench, tell: Tell) -> Result:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result.to_dict(), indent=1) + "\n")
     return result
+
+
+def finished(planned: Sequence[Trial], folder: Path) -> dict[Trial, Result]:
+    """The results of a run folder that are there; raises the `DataError` of `Result.load`."""
+    paths = {trial: folder / TRIALS / f"{trial.key}.json" for trial in planned}
+    return {trial: Result.load(path) for trial, path in paths.items() if path.exists()}
 
 
 def _added(trial: Trial, real: Inputs, bench: Bench, tell: Tell) -> tuple[Inputs, list[str]]:
