@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from karyofast.coco import Truth
 from karyofast.evaluate_match import common_pixels
 from karyofast.straighten import straighten_patch
-from karyofast.types import Region
+from karyofast.types import Region, Straightened
 
 ALONE, TOUCHING = "alone", "touching"
 
 CROSSINGS = ((30.0, "crossing under 30"), (60.0, "crossing 30 to 60"), (np.inf, "crossing over 60"))
 """Upper bound and name of the crossing angles, degrees."""
+
+LEAST_CROSSING = 0.5
+"""Pixels in common, in squared widths of the narrower one, from which two cross; rims that lap over touch."""
 
 CONTACTS = (ALONE, TOUCHING, *(name for _, name in CROSSINGS))
 """Every kind of contact."""
@@ -22,7 +25,7 @@ CONTACTS = (ALONE, TOUCHING, *(name for _, name in CROSSINGS))
 def contacts(truth: Truth, index: int) -> tuple[str, float | None]:
     """The kind of contact of a true chromosome, and the angle of its sharpest crossing, degrees.
 
-    It crosses those whose masks share pixels with its own, ignored ones included; one that overlaps another is not
+    It crosses those with which it shares `LEAST_CROSSING`, ignored ones included; one that crosses another is not
     called touching.
 
     Returns
@@ -32,12 +35,17 @@ def contacts(truth: Truth, index: int) -> tuple[str, float | None]:
     angle : float or None
         0 to 90; None where it crosses nothing.
     """
-    one = truth.instances[index].region
+    one = truth.instances[index]
     others = [other.region for number, other in enumerate(truth.instances) if number != index]
-    angles = [crossing_angle(one, other) for other in others if common_pixels(one, other)]
+    common = [(other, common_pixels(one.region, other)) for other in others]
+    angles = [
+        crossing_angle(one.region, other)
+        for other, shared in common
+        if shared and shared >= LEAST_CROSSING * min(_width(one.region), _width(other)) ** 2
+    ]
     if angles:
         return next(name for bound, name in CROSSINGS if min(angles) < bound), min(angles)
-    return (TOUCHING if truth.instances[index].touching else ALONE), None
+    return (TOUCHING if one.touching or any(shared for _, shared in common) else ALONE), None
 
 
 def crossing_angle(one: Region, other: Region) -> float:
@@ -79,11 +87,20 @@ def crossing_angle(one: Region, other: Region) -> float:
     return float(np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))))
 
 
+def _width(region: Region) -> float:
+    """Typical width of a region across its medial axis, px."""
+    return float(np.median(_straightened(region).widths))
+
+
 def _direction(region: Region, place: NDArray[np.float64]) -> NDArray[np.float64]:
     """Unit vector along the medial axis of a region where it comes nearest to a place, over a width to either side."""
-    straightened = straighten_patch(region.mask.astype(np.uint8) * np.uint8(255), region)
+    straightened = _straightened(region)
     axis = straightened.axis.astype(np.float64)
     reach = max(2, round(float(np.median(straightened.widths))))
     at = int(np.argmin(np.hypot(*(axis - place).T)))
     along = axis[min(at + reach, len(axis) - 1)] - axis[max(at - reach, 0)]
     return np.asarray(along / max(float(np.hypot(*along)), 1e-9))
+
+
+def _straightened(region: Region) -> Straightened:
+    return straighten_patch(region.mask.astype(np.uint8) * np.uint8(255), region)

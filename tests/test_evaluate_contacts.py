@@ -46,5 +46,7 @@ def test_a_chromosome_is_alone_touching_or_crossing_at_its_sharpest_angle():
     assert angle == pytest.approx(45, abs=4)
     assert contacts(truth, 1)[0] == "crossing over 60"
     assert contacts(truth, 4) == ("alone", None)
+    # rims that lap over are no crossing
+    assert contacts(truth_of([rod(40, 60, 0), rod(48, 60, 0, length=20)], SHAPE), 0) == ("touching", None)
     beside = truth_of([rod(40, 60, 0), rod(49, 60, 0)], SHAPE)
     assert contacts(beside, 0) == contacts(beside, 1) == ("touching", None)
