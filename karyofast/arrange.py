@@ -184,12 +184,33 @@ def cost(
     float
         Nats; `Arrangement.cost` of a cell of two sets whose sex chromosomes are normal but for one gain or loss.
     """
-    surprise = _surprise(_probabilities(labels), sizes, options)
-    totals = [
-        _solve(_problem(surprise, 2, sex, _sex_price(sex, _NORMAL_SEX[2], options), options)).total
-        for sex in _USUAL_SEX
-        if sum(sex) <= len(labels)
-    ]
+    return least_cost(_surprise(_probabilities(labels), sizes, options), options)
+
+
+def surprise_of(label: Label, sizes: NDArray[np.float64], options: ArrangeOptions) -> NDArray[np.float64]:
+    """Nats by which a crop and its size (float64 (24,)) speak against each class; float64 (24,)."""
+    return np.asarray(_surprise(_probabilities([label]), sizes[None], options)[0])
+
+
+def least_surprise(options: ArrangeOptions) -> float:
+    """Nats that a crop which is sure of a class says against it: no crop says less."""
+    return -math.log(1.0 - options.outlier + options.outlier / len(CLASSES))
+
+
+def least_cost(surprise: NDArray[np.float64], options: ArrangeOptions) -> float:
+    """`cost` of chromosomes whose nats of each class, float64 (n, 24), are known; grows with each of them, or stays."""
+    count, autosomes = len(surprise), len(iscn.AUTOSOMES)
+    earned, autosome = _autosome_prices(2, options)
+    placed = surprise[:, np.repeat(np.arange(autosomes), len(autosome))] + np.tile(autosome, autosomes)
+    left_out = np.full((count, count), options.unplaced_price)
+    totals = []
+    for sex in _USUAL_SEX:
+        if sum(sex) > count:
+            continue
+        costs = np.hstack([placed, surprise[:, np.repeat([_X, _Y], sex)] - FILLED, left_out])
+        rows, slots = linear_sum_assignment(costs)
+        base = autosomes * sum(earned) + FILLED * sum(sex) + _sex_price(sex, _NORMAL_SEX[2], options)
+        totals.append(float(costs[rows, slots].sum()) + base)
     return min(totals)
 
 
@@ -226,8 +247,7 @@ def _problem(
     sex_price: float,
     options: ArrangeOptions,
 ) -> _Problem:
-    earned = [options.missing_price + (ploidy - copy) * FURTHER_MISS for copy in range(1, ploidy + 1)]
-    autosome = [-price for price in earned] + [options.gain_price] * MORE_SLOTS
+    earned, autosome = _autosome_prices(ploidy, options)
     autosomes = len(iscn.AUTOSOMES)
     classes = np.concatenate(
         [
@@ -241,6 +261,12 @@ def _problem(
     base = autosomes * sum(earned) + FILLED * sum(sex) + sex_price
     base += options.ploidy_price if ploidy > 2 else 0.0
     return _Problem(costs, np.append(classes, np.full(count, UNPLACED)), base, ploidy, sex)
+
+
+def _autosome_prices(ploidy: int, options: ArrangeOptions) -> tuple[list[float], list[float]]:
+    """Nats that each normal copy of an autosome earns, and the prices of all its slots."""
+    earned = [options.missing_price + (ploidy - copy) * FURTHER_MISS for copy in range(1, ploidy + 1)]
+    return earned, [-price for price in earned] + [options.gain_price] * MORE_SLOTS
 
 
 def _sex_price(sex: tuple[int, int], normal: Sequence[tuple[int, int]], options: ArrangeOptions) -> float:

@@ -181,11 +181,12 @@ def _largest_above(tree: RegionTree, index: NDArray[np.int64], ratio: NDArray[np
     """For each region of `index` the largest ratio among its ancestors (all of them are in `index`), 0 at a root."""
     place = np.full(len(tree) + 1, -1, dtype=np.int64)
     place[index] = np.arange(len(index))
-    parents: list[int] = place[tree.parent[index]].tolist()
-    own: list[float] = ratio.tolist()
-    above = [0.0] * len(own)
-    for child in range(len(own) - 1, -1, -1):  # parents come after their children, so this meets them first
-        parent = parents[child]
-        if parent >= 0:
-            above[child] = max(above[parent], own[parent])
-    return np.array(above, dtype=np.float64)
+    # one more region stands for no parent; after each step a region has looked at twice as many ancestors
+    ancestor = np.append(place[tree.parent[index]], -1)
+    ancestor[ancestor < 0] = len(index)
+    above = np.append(ratio, 0.0)[ancestor]
+    above[-1] = 0.0
+    while (ancestor < len(index)).any():
+        above = np.maximum(above, above[ancestor])
+        ancestor = ancestor[ancestor]
+    return np.asarray(above[:-1], dtype=np.float64)

@@ -6,15 +6,16 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from karyofast.arrange import UNPLACED, arrange
+from karyofast.arrange import UNPLACED, arrange, least_cost, least_surprise, surprise_of
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.clock import Clock
 from karyofast.config import ArrangeOptions
-from karyofast.second_look_moves import Piece, strangeness
+from karyofast.second_look_moves import Piece, Sketch, strangeness
 from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
-from karyofast.types import Arrangement, Chromosome, Dropped, Metaphase
+from karyofast.types import CLASSES, Arrangement, Chromosome, Dropped, Metaphase, Straightened
 
 NO_CHROMOSOME = 0.9
 """Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
@@ -94,6 +95,32 @@ def arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOpt
     return arrange([piece.label for piece in pieces], options, sizes)
 
 
+class CellCost:
+    """`karyofast.arrange.cost` of a whole cell, in which what each piece says is worked out once.
+
+    A sketch counts as if it were read with certainty as the class that suits the cell best.
+    """
+
+    def __init__(self, options: ArrangeOptions) -> None:
+        self._options = options
+        self._rows: dict[int, tuple[Piece | Sketch, NDArray[np.float64]]] = {}
+
+    def __call__(self, pieces: Sequence[Piece | Sketch]) -> float:
+        """Nats of the labels and sizes of `pieces` together."""
+        rows = np.array([self._row(one) for one in pieces]).reshape(len(pieces), len(CLASSES))
+        return least_cost(rows, self._options)
+
+    def _row(self, one: Piece | Sketch) -> NDArray[np.float64]:
+        if id(one) not in self._rows:
+            if isinstance(one, Sketch):
+                row = one.sizes + least_surprise(self._options)
+            else:
+                row = surprise_of(one.label, one.sizes, self._options)
+            # the piece is kept with its row: its id would be given away
+            self._rows[id(one)] = one, row
+        return self._rows[id(one)][1]
+
+
 class Reader:
     """Straightens and classifies chromosomes of one cell; the first ones asked for set the cell's scale.
 
@@ -113,13 +140,14 @@ class Reader:
         self._scale: CellScale | None = None
         self._typical: float | None = None
         self._known: dict[int, Piece] = {}
+        self._crops: dict[int, tuple[Chromosome, Straightened]] = {}
         self._once: set[int] = set()
 
     def __call__(self, chromosomes: Sequence[Chromosome]) -> list[Piece]:
         """The pieces of `chromosomes`, in their order; those that were read before are not read again."""
         new = [one for one in chromosomes if id(one) not in self._known]
         self._clock.begin("straighten")
-        straightened = [straighten(self._metaphase, one) for one in new]
+        straightened = [self._crop(one) for one in new]
         self._clock.begin("classify")
         # what the second look tries beside the separator's own ways is read once only: most of it is not taken
         first = self._scale is None
@@ -135,6 +163,23 @@ class Reader:
         if not first:
             self._once.update(id(one) for one in new)
         return [self._known[id(one)] for one in chromosomes]
+
+    def sketch(self, one: Chromosome) -> Piece | Sketch:
+        """A chromosome's piece where it was read, else what its area says in the scale that the first ones set."""
+        return self._known.get(id(one)) or Sketch(one, surprise([one.area], self._typical)[0], self._drawn)
+
+    def _drawn(self, one: Chromosome) -> Straightened:
+        """The crop of a chromosome that is sketched."""
+        self._clock.begin("straighten")
+        crop = self._crop(one)
+        self._clock.begin("second_look")
+        return crop
+
+    def _crop(self, one: Chromosome) -> Straightened:
+        if id(one) not in self._crops:
+            # the chromosome is kept with its crop: its id would be given away
+            self._crops[id(one)] = one, straighten(self._metaphase, one)
+        return self._crops[id(one)][1]
 
     def settled(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces, those that were read once now read from both ends."""

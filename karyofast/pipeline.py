@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
-
-import numpy as np
+from functools import cache
 
 from karyofast import __version__, edit
-from karyofast.arrange import arrange, cost
+from karyofast.arrange import arrange
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.clock import Clock
-from karyofast.config import ArrangeOptions, Options
+from karyofast.config import Options
 from karyofast.detect import examine
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.models.store import CLASSIFIERS, classifier_for, find
-from karyofast.pieces import Reader, arranged, typical_of, without_debris, without_scraps
+from karyofast.pieces import CellCost, Reader, arranged, typical_of, without_debris, without_scraps
 from karyofast.quality import measure
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece
@@ -271,10 +269,5 @@ def _look_twice(
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
     clock.begin("second_look")
-    chosen = look(candidates, offered, reader, partial(_cost, options=options.arrange))
+    chosen = look(candidates, offered, reader, CellCost(options.arrange), reader.sketch)
     return candidates, reader.settled([piece for way in chosen for piece in way])
-
-
-def _cost(pieces: Sequence[Piece], options: ArrangeOptions) -> float:
-    sizes = np.array([piece.sizes for piece in pieces]) if pieces else None
-    return cost([piece.label for piece in pieces], options, sizes)

@@ -7,13 +7,17 @@ that crosses or touches it (`karyofast.second_look_moves`). The pieces of each w
 classified, and a way is taken instead of the first when the labels of the whole cell become likelier by more
 than `MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome costs what `karyofast.arrange`
 prices it at, as it does without a second look.
+
+Reading a piece is what takes time. What a whole cell costs at least with an unread way is known from the areas of its
+pieces: a way that would not even then be taken is not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from karyofast.second_look_moves import Piece, Way, arms, cuts, joins
+from karyofast.second_look_moves import OpenWay, Piece, Sketch, Way, arms, cuts, joins
 from karyofast.types import Candidate, Chromosome
 
 MARGIN = 3.0
@@ -25,15 +29,25 @@ ROUNDS = 3
 MOVES = 3
 """Rounds of joining and cutting: a chromosome cut in three needs two."""
 
-Cost = Callable[[Sequence[Piece]], float]
+Cost = Callable[[Sequence[Piece | Sketch]], float]
 """How unlikely the labels and sizes of a whole cell are, in nats (`karyofast.arrange.cost`)."""
 
 Read = Callable[[Sequence[Chromosome]], Sequence[Piece]]
 """Straightens and classifies chromosomes."""
 
+Draw = Callable[[Chromosome], Piece | Sketch]
+"""Says what the area of a chromosome alone does, or all that is known of it already."""
+
+ROUNDING = 1e-6
+"""Nats within which two sums of the same terms are the same."""
+
 
 def look(
-    candidates: Sequence[Candidate], offered: Sequence[Sequence[Sequence[Chromosome]]], read: Read, cost: Cost
+    candidates: Sequence[Candidate],
+    offered: Sequence[Sequence[Sequence[Chromosome]]],
+    read: Read,
+    cost: Cost,
+    sketch: Draw | None = None,
 ) -> list[Way]:
     """Choose how to cut each candidate.
 
@@ -43,21 +57,23 @@ def look(
     offered : sequence of sequence of sequence of Chromosome
         For each candidate its ways, the separator's own first.
     read : callable
-        Called for all offered chromosomes, those of the first ways first, and once a round for those that were moved.
+        Called for the chromosomes of the first ways first, then for those of ways that may be taken.
     cost : callable
+    sketch : callable, optional
+        With it a way is read only when its areas leave it a chance; without, all are. The choice is the same.
 
     Returns
     -------
     list of Way
         One a candidate.
     """
-    first = _read_all(offered, read)
+    first = _as_ways(offered, _read_first(offered, read), read, sketch)
     # a crossing cut in four may come out right only when two of its arms are joined at once
     joined = [
         [*ways, *joins(pieces, candidate)] for ways, pieces, candidate in zip(offered, first, candidates, strict=True)
     ]
     known = {id(piece.chromosome): piece for ways in first for way in ways for piece in way}
-    chosen = choose(_read_all(joined, read, known), cost)
+    chosen = choose(_as_ways(joined, known, read, sketch), cost, read=read)
     for _ in range(MOVES):
         moved = [
             [tuple(piece.chromosome for piece in way), *joins([way], candidate), *cuts(way), *arms(way)]
@@ -66,63 +82,126 @@ def look(
         if all(len(ways) == 1 for ways in moved):
             break
         known = {id(piece.chromosome): piece for way in chosen for piece in way}
-        better = choose(_read_all(moved, read, known), cost)
+        better = choose(_as_ways(moved, known, read, sketch), cost, read=read)
         if all(a is b for ways, way in zip(chosen, better, strict=True) for a, b in zip(ways, way, strict=False)):
             break
         chosen = better
     return chosen
 
 
-def _read_all(
-    offered: Sequence[Sequence[Sequence[Chromosome]]], read: Read, known: dict[int, Piece] | None = None
-) -> list[list[Way]]:
-    """The offered ways as pieces; chromosomes that several ways share are read once."""
-    pieces = dict(known or {})
-    unread: dict[int, Chromosome] = {}
-    for position in range(max((len(ways) for ways in offered), default=0)):
-        for ways in offered:
-            for one in ways[position] if position < len(ways) else ():
-                if id(one) not in pieces:
-                    unread[id(one)] = one
-    pieces.update(zip(unread, read(list(unread.values())), strict=True))
-    return [[tuple(pieces[id(one)] for one in way) for way in ways] for ways in offered]
+def _read_first(offered: Sequence[Sequence[Sequence[Chromosome]]], read: Read) -> dict[int, Piece]:
+    """The pieces of the first ways, by the identity of their chromosomes."""
+    first = {id(one): one for ways in offered for one in ways[0]}
+    return dict(zip(first, read(list(first.values())), strict=True))
 
 
-def choose(ways: Sequence[Sequence[Way]], cost: Cost, margin: float = MARGIN) -> list[Way]:
+def _as_ways(
+    offered: Sequence[Sequence[Sequence[Chromosome]]],
+    known: Mapping[int, Piece | Sketch],
+    read: Read,
+    sketch: Draw | None,
+) -> list[list[OpenWay]]:
+    """The offered ways as pieces where they are known, else as sketches; all as pieces where nothing is sketched."""
+    others = {id(one): one for ways in offered for way in ways for one in way if id(one) not in known}
+    drawn: dict[int, Piece | Sketch] = dict(known)
+    if sketch is None and others:
+        drawn.update(zip(others, read(list(others.values())), strict=True))
+    elif sketch is not None:
+        drawn.update({key: sketch(one) for key, one in others.items()})
+    return [[tuple(drawn[id(one)] for one in way) for way in ways] for ways in offered]
+
+
+def choose(
+    ways: Sequence[Sequence[OpenWay]], cost: Cost, margin: float = MARGIN, read: Read | None = None
+) -> list[Way]:
     """Choose one way for each candidate.
 
     Parameters
     ----------
-    ways : sequence of sequence of Way
-        For each candidate its ways; the first is taken unless another is better.
+    ways : sequence of sequence of OpenWay
+        For each candidate its ways; the first is taken unless another is better, and holds no sketch.
     cost : callable
+        Gives no more for a sketch than for any piece that it may become.
     margin : float
         Nats by which another way must be better than the one taken.
+    read : callable, optional
+        Needed where there are sketches: those of a way are read when it would be taken if they turned out as well as
+        they can. So what is chosen does not depend on what was sketched.
 
     Returns
     -------
     list of Way
         One a candidate.
     """
-    taken = [0] * len(ways)
-
-    def total(chosen: Sequence[int]) -> float:
-        pieces = [piece for options, one in zip(ways, chosen, strict=True) for piece in options[one]]
-        return cost(pieces) + sum(piece.strangeness for piece in pieces)
-
+    table = _Table([list(options) for options in ways], cost, read)
     open_ones = [number for number, options in enumerate(ways) if len(options) > 1]
-    best = total(taken) if open_ones else 0.0
+    taken = [0] * len(ways)
+    best = table.total(taken) if open_ones else 0.0
+    # most of what has a chance has it from the start, and many are read faster together
+    table.read(
+        [
+            (number, other)
+            for number in open_ones
+            for other in range(1, len(ways[number]))
+            if table.sketched(number, other) and table.total(_with(taken, number, other)) < best - margin + ROUNDING
+        ]
+    )
     for _ in range(ROUNDS):
         changed = False
         for number in open_ones:
-            trials = [
-                (total([*taken[:number], other, *taken[number + 1 :]]), other)
-                for other in range(len(ways[number]))
-                if other != taken[number]
-            ]
+            trials = []
+            for other in range(len(ways[number])):
+                if other == taken[number]:
+                    continue
+                trial = _with(taken, number, other)
+                if table.sketched(number, other) and table.total(trial) < best - margin + ROUNDING:
+                    table.read([(number, other)])
+                trials.append((table.total(trial), other))
             least, other = min(trials)
-            if least < best - margin:
+            if least < best - margin and not table.sketched(number, other):
                 best, taken[number], changed = least, other, True
         if not changed:
             break
-    return [options[one] for options, one in zip(ways, taken, strict=True)]
+    return [table.way(number, other) for number, other in enumerate(taken)]
+
+
+def _with(taken: Sequence[int], number: int, other: int) -> list[int]:
+    return [*taken[:number], other, *taken[number + 1 :]]
+
+
+class _Table:
+    """The ways of every candidate, whose sketches become pieces as they are read."""
+
+    def __init__(self, ways: list[list[OpenWay]], cost: Cost, read: Read | None) -> None:
+        self._ways, self._cost, self._read = ways, cost, read
+        self._totals: dict[tuple[int, ...], float] = {}
+
+    def sketched(self, number: int, other: int) -> bool:
+        """Whether a way holds a sketch."""
+        return any(isinstance(one, Sketch) for one in self._ways[number][other])
+
+    def way(self, number: int, other: int) -> Way:
+        """A way that holds no sketch."""
+        return cast(Way, self._ways[number][other])
+
+    def total(self, chosen: Sequence[int]) -> float:
+        """Nats of a whole cell; where a way holds a sketch no more than when it is read."""
+        pieces = [piece for options, one in zip(self._ways, chosen, strict=True) for piece in options[one]]
+        # sketches only ever become pieces: as many are the same ones
+        key = (*chosen, sum(isinstance(piece, Sketch) for piece in pieces))
+        if key not in self._totals:
+            self._totals[key] = self._cost(pieces) + sum(piece.strangeness for piece in pieces)
+        return self._totals[key]
+
+    def read(self, places: Sequence[tuple[int, int]]) -> None:
+        """Read the sketches of some ways, each once."""
+        found = [one for number, other in places for one in self._ways[number][other]]
+        unread = {id(one.chromosome): one.chromosome for one in found if isinstance(one, Sketch)}
+        if not unread or self._read is None:
+            return
+        pieces = dict(zip(unread, self._read(list(unread.values())), strict=True))
+        for number in {number for number, _ in places}:
+            self._ways[number] = [
+                tuple(pieces.get(id(one.chromosome), one) if isinstance(one, Sketch) else one for one in way)
+                for way in self._ways[number]
+            ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
@@ -89,8 +89,26 @@ class Piece:
         return float((self.sizes - np.log(np.maximum(self.label.probabilities, LEAST))).min())
 
 
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """A chromosome of some way that was not read: what its area alone says, see `Piece`; its crop when asked for."""
+
+    chromosome: Chromosome
+    sizes: NDArray[np.float64]
+    crop: Callable[[Chromosome], Straightened]
+    strangeness: float = 0.0
+
+    @property
+    def straightened(self) -> Straightened:
+        """Its crop."""
+        return self.crop(self.chromosome)
+
+
 Way = tuple[Piece, ...]
 """One way to cut a candidate."""
+
+OpenWay = tuple[Piece | Sketch, ...]
+"""The same, perhaps not read."""
 
 
 def strangeness(chromosome: Chromosome, straightened: Straightened) -> float:
@@ -99,7 +117,7 @@ def strangeness(chromosome: Chromosome, straightened: Straightened) -> float:
     return STRANGE * max(0.0, ACCOUNTED - accounted)
 
 
-def joins(ways: Sequence[Way], candidate: Candidate) -> list[list[Chromosome]]:
+def joins(ways: Sequence[OpenWay], candidate: Candidate) -> list[list[Chromosome]]:
     """The ways in which two pieces of one of the ways are joined to one chromosome.
 
     Two pieces are joined where an end of the one faces an end of the other, with nothing but the candidate between, or
@@ -160,7 +178,9 @@ def _covered(start: NDArray[np.float64], end: NDArray[np.float64], candidate: Ca
     return bool(covered.mean() >= BRIDGED) or len(points) <= 5
 
 
-def _joined(one: Piece, other: Piece, bridge: NDArray[np.float64], candidate: Candidate) -> Chromosome:
+def _joined(
+    one: Piece | Sketch, other: Piece | Sketch, bridge: NDArray[np.float64], candidate: Candidate
+) -> Chromosome:
     """Both masks and what lies between their ends, a chromosome wide."""
     width = float(np.median(np.concatenate([one.straightened.widths, other.straightened.widths])))
     canvas = np.zeros(candidate.mask.shape, dtype=np.uint8)

@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 
 from karyofast.arrange import arrange
+from karyofast.config import ArrangeOptions
+from karyofast.pieces import CellCost
 from karyofast.second_look import choose, look
-from karyofast.second_look_moves import Piece, arms, cuts, joins, strangeness
+from karyofast.second_look_moves import Piece, Sketch, arms, cuts, joins, strangeness
+from karyofast.sizes import RELATIVE_AREA, surprise
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
 
@@ -159,6 +162,72 @@ def test_pieces_are_joined_when_the_whole_is_what_the_cell_lacks():
     ways = look(candidates, offered, read, cost)
     assert [entry.label.name for entry in ways[-1]] == ["2"]
     assert asked == [47, 1]
+
+
+def sized(name, sure, area):
+    """A piece of which only label and area matter; a chromosome of relative area 1 has 100 px."""
+    chromosome = Chromosome(Box(0, 0, 1, area), np.ones((1, area), bool))
+    return Piece(chromosome, None, label(name, sure), 0.0, surprise([area], 100.0)[0])
+
+
+def usual(name, sure=0.97):
+    return sized(name, sure, round(100 * RELATIVE_AREA[CLASSES.index(name)]))
+
+
+def drawn(ways):
+    """All but the first ways as sketches, shared pieces as shared ones."""
+    sketches = {id(one): Sketch(one.chromosome, one.sizes, None) for options in ways for way in options for one in way}
+    return [[options[0], *(tuple(sketches[id(one)] for one in way) for way in options[1:])] for options in ways]
+
+
+def reader(ways, asked):
+    """Reads the pieces of `ways` again, and notes how many."""
+    pieces = {id(one.chromosome): one for options in ways for way in options for one in way}
+
+    def read(chromosomes):
+        asked.append(len(chromosomes))
+        return [pieces[id(one)] for one in chromosomes]
+
+    return read
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_choice_is_the_same_when_ways_are_read_only_as_far_as_they_have_a_chance(seed):
+    rng = np.random.default_rng(seed)
+    ways = [[(usual(name, rng.choice([0.5, 0.97])),)] for name in rng.permutation(NORMAL)]
+    for number in rng.choice(len(ways), 12, replace=False):
+        for place in rng.integers(0, 2, rng.integers(1, 4)):
+            names = rng.choice(CLASSES, rng.integers(1, 4))
+            ways[number].insert(place, tuple(usual(str(name), rng.uniform(0.3, 0.99)) for name in names))
+    cost = CellCost(ArrangeOptions())
+    expected, asked = choose(ways, cost), []
+    assert choose(drawn(ways), cost, read=reader(ways, asked)) == expected
+    assert 0 < sum(asked) < sum(len(way) for options in ways for way in options[1:])
+
+
+def test_nothing_more_is_read_in_a_cell_that_is_sure():
+    ways = [[(usual(name),), (usual("21"), usual("22"))] for name in NORMAL]
+    asked = []
+    chosen = choose(drawn(ways), CellCost(ArrangeOptions()), read=reader(ways, asked))
+    assert asked == []
+    assert chosen == [options[0] for options in ways]
+
+
+def test_a_sketch_costs_no_more_than_any_piece_of_its_area():
+    cost, rng = CellCost(ArrangeOptions()), np.random.default_rng(2)
+    cell = [usual(name) for name in NORMAL[:-1]]
+    for area in rng.integers(20, 250, 12).tolist():
+        sketch = Sketch(sized("1", 0.9, area).chromosome, surprise([area], 100.0)[0], None)
+        least = min(cost([*cell, sized(name, 0.999, area)]) for name in CLASSES)
+        assert least - 0.2 < cost([*cell, sketch]) <= least
+
+
+def test_the_cost_of_a_cell_is_that_of_its_arrangement():
+    cell = [usual(name) for name in (*NORMAL, "21")]
+    sizes = np.array([one.sizes for one in cell])
+    expected = arrange([one.label for one in cell], ArrangeOptions(), sizes).cost
+    assert CellCost(ArrangeOptions())(cell) == pytest.approx(expected)
+    assert CellCost(ArrangeOptions())([]) > 0.0
 
 
 def doubtful(mask):
