@@ -48,7 +48,7 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
     else:
         wanted = {f"classifier_{one}": classifier_for(options.classify, one) for one in CLASSIFIERS}
         infos = {kind: find(name, "classifier") for kind, name in wanted.items()}
-        if options.segment.method == "axis":
+        if options.segment.learned:
             infos["separator"] = find(options.segment.model, "separator")
     return {
         kind: {"name": info.name, "sha256": info.sha256}

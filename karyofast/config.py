@@ -47,9 +47,9 @@ class DetectOptions:
 class SegmentOptions:
     """Options of `karyofast.segment.segment`."""
 
-    method: Literal["axis", "rrt", "watershed", "none"] = "axis"
+    method: Literal["axis", "arms", "rrt", "watershed", "none"] = "axis"
     model: str = "axis"
-    """separator of the method "axis": a shipped one's name, or a folder"""
+    """separator of the methods "axis" and "arms": a shipped one's name, or a folder"""
     second_look: bool = True
     """cut clusters in the way that makes the likeliest cell (method "axis")"""
     relevance_weight: float = 0.4
@@ -57,6 +57,11 @@ class SegmentOptions:
 
     def __post_init__(self) -> None:
         _limit(self, 0.0, 1.0, "relevance_weight")
+
+    @property
+    def learned(self) -> bool:
+        """Whether the method needs the separator."""
+        return self.method in ("axis", "arms")
 
 
 @dataclass(frozen=True)

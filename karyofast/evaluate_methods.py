@@ -35,6 +35,7 @@ DETECTIONS: Mapping[str, DetectOptions] = MappingProxyType(
 INSTANCES: Mapping[str, Options] = MappingProxyType(
     {
         "axis": Options(),
+        "arms": Options(segment=SegmentOptions(method="arms")),
         "rrt": Options(segment=SegmentOptions(method="rrt")),
         "er": Options(segment=SegmentOptions(method="none")),
         "otsu": Options(detect=DetectOptions(method="otsu"), segment=SegmentOptions(method="none")),
@@ -43,8 +44,8 @@ INSTANCES: Mapping[str, Options] = MappingProxyType(
         "watershed": Options(detect=DetectOptions(method="otsu"), segment=SegmentOptions(method="watershed")),
     }
 )
-"""Ways to separated chromosomes by name: learned axes, the paper's, and baselines (each candidate one chromosome, or
-Otsu's components cut by a watershed)."""
+"""Ways to separated chromosomes by name: learned axes, the same network read plainly, the paper's, and baselines (each
+candidate one chromosome, or Otsu's components cut by a watershed)."""
 
 
 SECOND_LOOK = "second-look"
@@ -90,7 +91,7 @@ def separator_of(method: str | Options | Detector, threads: int) -> Detector:
 
     options = method
     model = None
-    if options.segment.method == "axis":
+    if options.segment.learned:
         model = OnnxSeparator(find(options.segment.model, "separator"), threads)
     return lambda metaphase: segment(metaphase, detect(metaphase, options.detect), options.segment, model)
 

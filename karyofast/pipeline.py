@@ -73,7 +73,7 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
 
     threads = 1 if options.low_memory else threads
     separator = None
-    if options.segment.method == "axis":
+    if options.segment.learned:
         separator = OnnxSeparator(find(options.segment.model, "separator"), threads, options.low_memory)
     names = {polarity: classifier_for(options.classify, polarity) for polarity in CLASSIFIERS}
     for name in names.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from karyofast import segment_axis, segment_rrt
+from karyofast import segment_arms, segment_axis, segment_rrt
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment_lift import Lifted, Separator, typical_width
@@ -28,10 +28,10 @@ def segment(
     metaphase : Metaphase
     candidates : sequence of Candidate
     options : SegmentOptions
-        ``method``: "axis" (learned lifted medial axes), "rrt" (the paper's ring radius transform),
-        "watershed", or "none" (each candidate is taken for one chromosome).
+        ``method``: "axis" (learned lifted medial axes), "arms" (the same network, read plainly), "rrt" (the paper's
+        ring radius transform), "watershed", or "none" (each candidate is taken for one chromosome).
     separator : Separator, optional
-        The network of "axis"; the other methods need none.
+        The network of "axis" and "arms"; the other methods need none.
 
     Returns
     -------
@@ -41,12 +41,15 @@ def segment(
     Raises
     ------
     OptionError
-        "axis" without a separator.
+        "axis" or "arms" without a separator.
     """
-    if options.method == "axis":
+    if options.learned:
         if separator is None:
-            raise OptionError("method 'axis' must be given a separator. Got: None. Load one with pipeline.load_models.")
-        return segment_axis.separate(metaphase, candidates, separator)
+            raise OptionError(
+                f"method {options.method!r} must be given a separator. Got: None. Load one with pipeline.load_models."
+            )
+        decode = segment_arms.find_cores if options.method == "arms" else None
+        return segment_axis.separate(metaphase, candidates, separator, decode)
     if options.method == "none":
         return [Chromosome(one.box, one.mask, candidate=number) for number, one in enumerate(candidates)]
     width = typical_width(candidates)

@@ -9,7 +9,7 @@ on one another, it goes to every core within reach.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -66,7 +66,13 @@ class Core:
     score: float
 
 
-def separate(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator) -> list[Chromosome]:
+Decoder = Callable[[NDArray[np.float32], float], Sequence[Core]]
+"""Cores of the network's answer (2 + directions, rows, columns), on from a probability."""
+
+
+def separate(
+    metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator, decode: Decoder | None = None
+) -> list[Chromosome]:
     """Separate all candidates of a metaphase.
 
     Parameters
@@ -74,6 +80,8 @@ def separate(metaphase: Metaphase, candidates: Sequence[Candidate], separator: S
     metaphase : Metaphase
     candidates : sequence of Candidate
     separator : Separator
+    decode : Decoder, optional
+        Finds the cores; `find_cores` when not given.
 
     Returns
     -------
@@ -84,7 +92,7 @@ def separate(metaphase: Metaphase, candidates: Sequence[Candidate], separator: S
     if not candidates:
         return []
     lifted = lift(metaphase, candidates, separator)
-    return [one for ways in partitions(metaphase, candidates, lifted, ()) for one in ways[0]]
+    return [one for ways in partitions(metaphase, candidates, lifted, (), decode) for one in ways[0]]
 
 
 def partitions(
@@ -92,6 +100,7 @@ def partitions(
     candidates: Sequence[Candidate],
     lifted: Lifted,
     other_levels: Sequence[float] = OTHER_LEVELS,
+    decode: Decoder | None = None,
 ) -> list[list[list[Chromosome]]]:
     """The ways in which each candidate may be cut.
 
@@ -102,6 +111,8 @@ def partitions(
     lifted : Lifted
     other_levels : sequence of float
         Probabilities of a core, beside `ON`, that are tried.
+    decode : Decoder, optional
+        As in `separate`.
 
     Returns
     -------
@@ -110,7 +121,8 @@ def partitions(
     """
     maps, zoom = lifted.maps, lifted.zoom
     owner = owners(candidates, metaphase.shape, maps.shape[1:])
-    groups = [_by_candidate(find_cores(maps[2:], level), owner) for level in (ON, *other_levels)]
+    decode = decode or _lifted_cores
+    groups = [_by_candidate(decode(maps, level), owner) for level in (ON, *other_levels)]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
     core = maps[2:].max(axis=0)
     for number, one in enumerate(candidates):
@@ -127,6 +139,10 @@ def partitions(
             if not any(alike(way, known) for known in ways[number]):
                 ways[number].append(way)
     return ways
+
+
+def _lifted_cores(maps: NDArray[np.float32], threshold: float) -> list[Core]:
+    return find_cores(maps[2:], threshold)
 
 
 def _debris(foreground: NDArray[np.float32], core: NDArray[np.float32], has_core: bool, stained_dirt: bool) -> bool:

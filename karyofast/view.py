@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast import view_layout
+from karyofast import view_layout, view_numbers
 from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Karyotype, Region
@@ -34,6 +34,9 @@ ABOVE = 30
 """Space above a row's tallest p arm, for notes, px at scale 1."""
 BELOW = 84
 """Space below a row's longest q arm, for the line, the class and the group, px at scale 1."""
+
+NUMBER = 8
+"""Height of a chromosome's number in an overlay, px."""
 
 LARGEST_OVERLAY = 3000
 """Longest side of an overlay, px: larger pictures are reduced."""
@@ -94,11 +97,17 @@ def karyogram(
     return sheet
 
 
-def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
+def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
     """Draw the metaphase with every chromosome outlined in the colour of its class, labels and flags.
 
     Chromosomes without a class, left unplaced or only separated so far, are red and carry their index. What detection
     or separation left out although it is as large as a chromosome has a thin amber outline.
+
+    Parameters
+    ----------
+    karyotype : Karyotype
+    numbers : bool
+        Whether the number of each chromosome, by which a script of corrections names it, stands beside it.
 
     Returns
     -------
@@ -126,7 +135,24 @@ def overlay(karyotype: Karyotype) -> NDArray[np.uint8]:
         place = (round((column + 0.5) * zoom), round((row + 0.5) * zoom) + 6)
         mark = name + ("?" if index in doubtful else "")
         _text(picture, mark, *place, 12, WHITE, anchor="middle", bold=True, halo=True)
+    if numbers:
+        _draw_numbers(picture, karyotype, zoom, assigned)
     return np.vstack([picture, _caption(karyotype, size[0])])
+
+
+def _draw_numbers(picture: NDArray[np.uint8], karyotype: Karyotype, zoom: float, assigned: Sequence[int]) -> None:
+    """Write the index of each chromosome on a plate beside it; what is unplaced shows its own."""
+    chosen = [index for index in range(karyotype.count) if assigned[index] >= 0]
+    plates = [(NUMBER + 6, _text_width(str(index), NUMBER) + 6) for index in chosen]
+    regions = [karyotype.chromosomes[index] for index in chosen]
+    sizes = [(height / zoom, width / zoom) for height, width in plates]
+    places = view_numbers.beside(regions, karyotype.metaphase.shape, sizes)
+    for index, (height, width), (row, column) in zip(chosen, plates, places, strict=True):
+        left, top = round(column * zoom - 0.5 * width), round(row * zoom - 0.5 * height)
+        corners = (left, top), (left + width - 1, top + height - 1)
+        cv2.rectangle(picture, *corners, WHITE, cv2.FILLED)
+        cv2.rectangle(picture, *corners, class_colour(assigned[index]), 1)
+        _text(picture, str(index), left + width // 2, top + height - 4, NUMBER, INK, anchor="middle")
 
 
 def class_colour(index: int) -> Colour:

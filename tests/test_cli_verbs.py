@@ -409,7 +409,7 @@ def test_evaluate_pipeline_scores_the_whole_way(karyofast, single, masks, name):
         (
             ("instances", "--data", "DRAWN", "--method", "magic"),
             2,
-            "--method must be one of second-look, first-look, axis, rrt",
+            "--method must be one of second-look, first-look, axis, arms, rrt",
         ),
         (("pipeline", "--data", "DRAWN", "--masks", "true", "--method", "rrt"), 2, "nothing is separated"),
         (("detection", "--data", "EMPTY"), 1, "must hold instances.json"),

@@ -230,6 +230,16 @@ def test_sheet_survives_a_png(tmp_path, down_syndrome):
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png"))[:, :, ::-1], sheet)
 
 
+def test_overlay_has_the_number_of_each_chromosome_on_a_plate_of_its_own_unless_told_not_to(down_syndrome):
+    before, after = view.overlay(down_syndrome, numbers=False), view.overlay(down_syndrome)
+    changed = (before != after).any(axis=2).astype(np.uint8)
+    count = cv2.connectedComponents(cv2.morphologyEx(changed, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))[0] - 1
+    assert count == down_syndrome.count
+    # what is not placed carries its number already
+    separated = Karyotype(down_syndrome.metaphase, (), down_syndrome.chromosomes)
+    assert np.array_equal(view.overlay(separated), view.overlay(separated, numbers=False))
+
+
 def test_overlay_shows_chromosomes_that_were_only_separated(down_syndrome):
     separated = Karyotype(down_syndrome.metaphase, (), down_syndrome.chromosomes)
     assert colour_count(view.overlay(separated), view.class_colour(-1), 60) > 20 * separated.count

@@ -127,10 +127,10 @@ def instances(
     """Precision, recall, F1, AP50 and AP75 of separated chromosomes, also of those that touch or cross.
 
     Methods: second-look (axis and what the second look makes of it), first-look (the same pipeline without it), axis,
-    rrt, er, otsu, adaptive, mser, watershed. Joined and split are defined in evaluate failures. Count error is the
-    mean of the absolute differences in number, bias that of the signed ones: the second look's effect on the count is
-    what lies between first-look and second-look. Where instances_halfmax.json lies beside the truth, AP is told for its
-    narrower rims, too.
+    arms, rrt, er, otsu, adaptive, mser, watershed. Joined and split are defined in evaluate failures. Count error is
+    the mean of the absolute differences in number, bias that of the signed ones: the second look's effect on the count
+    is what lies between first-look and second-look. Where instances_halfmax.json lies beside the truth, AP is told for
+    its narrower rims, too.
 
     \b
     Examples:
@@ -263,7 +263,7 @@ def pipeline(
 ) -> None:
     """Share of true chromosomes that are separated and have their class; count and ISCN of the whole picture.
 
-    Methods (of separation): axis, rrt, er, otsu, adaptive, mser, watershed.
+    Methods (of separation): axis, arms, rrt, er, otsu, adaptive, mser, watershed.
 
     \b
     Examples:

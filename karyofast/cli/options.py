@@ -51,8 +51,10 @@ Detector = Annotated[
     ),
 ]
 Method = Annotated[
-    Literal["axis", "rrt", "watershed", "none"] | None,
-    typer.Option("--method", help="Separation. axis: learned; rrt: the paper's.", show_default="axis"),
+    Literal["axis", "arms", "rrt", "watershed", "none"] | None,
+    typer.Option(
+        "--method", help="Separation. axis: learned; arms: the same, plainly; rrt: the paper's.", show_default="axis"
+    ),
 ]
 LowMemory = Annotated[
     bool | None,

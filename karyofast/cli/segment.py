@@ -13,11 +13,13 @@ def segment(
     inputs: Inputs,
     out: Out,
     method: Annotated[
-        Literal["axis", "rrt", "watershed", "none"],
-        typer.Option(help="axis: learned; rrt: the paper's; watershed and none are baselines."),
+        Literal["axis", "arms", "rrt", "watershed", "none"],
+        typer.Option(
+            help="axis: learned; arms: the same, read plainly; rrt: the paper's; watershed and none are baselines."
+        ),
     ] = "axis",
     model: Annotated[
-        str, typer.Option(help="Separator of the method axis: a shipped model's name, or a folder.")
+        str, typer.Option(help="Separator of the methods axis and arms: a shipped model's name, or a folder.")
     ] = "axis",
     polarity: Annotated[
         Literal["auto", "dark", "bright"], typer.Option(help="dark: chromosomes dark on bright (Giemsa).")
@@ -44,7 +46,7 @@ def segment(
 
     options = SegmentOptions(method, model=model)
     separator: Separator | None = None
-    if method == "axis":
+    if options.learned:
         from karyofast.runtimes.onnx import OnnxSeparator
 
         separator = OnnxSeparator(find(model, "separator"))
