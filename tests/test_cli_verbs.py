@@ -88,7 +88,7 @@ def _crops_of(data_dir, path, wanted):
     [
         *(["detect"], ["segment"], ["classify"], ["simulate"], ["evaluate"], ["train"]),
         *(["evaluate", name] for name in ("detection", "instances", "failures", "classification", "pipeline")),
-        *(["train", name] for name in ("classifier", "separator")),
+        *(["train", name] for name in ("classifier", "separator", "gan", "plane")),
     ],
 )
 def test_help_tells_how_to_call_each_verb(karyofast, verb):
