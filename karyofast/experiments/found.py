@@ -141,7 +141,7 @@ def conclusion(comparisons: Sequence[Comparison], found: Found) -> list[str]:
             best = max(added, key=lambda one: one.difference.mean)
             said.append(
                 f"On top of it nothing that was added helps measurably; the best, {_named(best, found)}, "
-                f"by {_change(best)}."
+                f"changes PT by {_change(best)}."
             )
     generators = [one for one in comparisons if one.arm.extra in ("mdgan", "conditional")]
     for affine, what in ((False, "without augmentation"), (True, "once affine augmentation is in")):

@@ -82,7 +82,11 @@ def _setting(found: Found) -> Section:
             "subtracted from ours; what changes from row to row can be compared.",
             f"Each of the 24 MD-GANs is trained for {options.gan_steps} steps, the conditional one for "
             f"{options.conditional_steps}."
-            + (" Quick: far fewer than good pictures need." if options.preset == "quick" else ""),
+            + (
+                " Quick: far fewer than good pictures need, and so few steps of a classifier that variety can harm."
+                if options.preset == "quick"
+                else ""
+            ),
         ]
         missing = found.missing([trial.arm for trial in found.results])
         if missing:
