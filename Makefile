@@ -116,18 +116,23 @@ bench-compare: $(VENV)/.dev
 	$(BIN)/python benches/compare.py --base $(BASE)
 
 # These train on the CPU in one to two hours a run (half an hour for q-band), and go on from their checkpoints when run again.
-# g-band is trained twice, from nothing and on from there; q-band goes on from g-band, and both are exported as int8.
+# g-band is trained twice, from nothing and on from there; q-band goes on from g-band, and both are exported as int8;
+# g-band-fast is another network.
 CLASSIFY := $(BIN)/karyofast train classifier --more 0
 train-classifier: $(VENV)/.dev
 	$(BIN)/karyofast train classifier --data $(DATA)/pki3.zip -o $(RUNS)/first
 	$(CLASSIFY) --data $(DATA)/pki3.zip -o $(RUNS)/on --from $(RUNS)/first/g-band --epochs 12 --rate 1e-3
 	$(CLASSIFY) --data $(DATA)/bioimlab.zip --no-oriented --pictures $(DATA)/mfish/instances.json --stain quinacrine \
 	    --simulated 40 -o $(RUNS)/second --name q-band --from $(RUNS)/on/g-band --epochs 7 --rate 6e-4
+	$(CLASSIFY) --data $(DATA)/pki3.zip -o $(RUNS)/fast --network slim --name g-band-fast --epochs 13 --rate 2.5e-3
 	$(BIN)/karyofast export int8 $(RUNS)/on/g-band --data $(DATA)/pki3.zip -o $(RUNS)/g-band-int8
 	$(BIN)/karyofast export int8 $(RUNS)/second/q-band --data $(DATA)/bioimlab.zip -o $(RUNS)/q-band-int8
 
+# The one for fluorescence goes on from the first.
 train-separator: $(VENV)/.dev
 	$(BIN)/karyofast train separator --data $(DATA)/pki3.zip --pictures $(DATA)/mfish/instances.json -o $(RUNS)/axis
+	$(BIN)/karyofast train separator --data $(DATA)/pki3.zip --pictures $(DATA)/mfish/instances.json -o $(RUNS)/further \
+	    --name axis-fluorescence --from $(RUNS)/axis/axis --steps 2600 --more 0 --rate 2e-3
 
 wheel: $(VENV)/.dev
 	$(PIP) install build

@@ -30,20 +30,20 @@ def models():
 def test_separation(benchmark, picture, models, method):
     metaphase = read_metaphase(picture)
     candidates = detect(metaphase)
-    benchmark(segment, metaphase, candidates, SegmentOptions(method=method), models.separator)
+    benchmark(segment, metaphase, candidates, SegmentOptions(method=method), models.separator(metaphase.polarity))
 
 
 @pytest.mark.benchmark(group="crops")
 def test_straightening_a_cell(benchmark, picture, models):
     metaphase = read_metaphase(picture)
-    found = segment(metaphase, detect(metaphase), separator=models.separator)
+    found = segment(metaphase, detect(metaphase), separator=models.separator(metaphase.polarity))
     benchmark(lambda: [straighten(metaphase, one) for one in found])
 
 
 @pytest.mark.benchmark(group="crops")
 def test_classifying_a_cell(benchmark, picture, models):
     metaphase = read_metaphase(picture)
-    found = segment(metaphase, detect(metaphase), separator=models.separator)
+    found = segment(metaphase, detect(metaphase), separator=models.separator(metaphase.polarity))
     crops = [straighten(metaphase, one) for one in found]
     benchmark(classify, crops, models.classifier(metaphase.polarity), CellScale.of(crops))
 
@@ -51,7 +51,7 @@ def test_classifying_a_cell(benchmark, picture, models):
 @pytest.mark.benchmark(group="quality")
 def test_measuring_a_metaphase(benchmark, picture, models):
     metaphase = read_metaphase(picture)
-    found = segment(metaphase, detect(metaphase), separator=models.separator)
+    found = segment(metaphase, detect(metaphase), separator=models.separator(metaphase.polarity))
     benchmark(measure, metaphase, found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from karyofast import __version__
 from karyofast.config import Options, to_dict
-from karyofast.models.store import CLASSIFIERS, ModelInfo, classifier_for, find
+from karyofast.models.store import CLASSIFIERS, SEPARATORS, ModelInfo, classifier_for, find, separator_for
 from karyofast.pipeline import Models
 
 LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime")
@@ -43,13 +43,16 @@ def models_of(options: Options, models: Models | None = None) -> dict[str, dict[
     """
     if models is not None:
         # a runtime of the caller's own need not come from a model directory
-        pairs = {**{f"classifier_{one}": models.classifier(one) for one in CLASSIFIERS}, "separator": models.separator}
+        pairs: dict[str, object] = {f"classifier_{one}": models.classifier(one) for one in CLASSIFIERS}
+        if models.separator:
+            pairs |= {f"separator_{one}": models.separator(one) for one in SEPARATORS}
         infos = {kind: getattr(model, "info", type(model)) for kind, model in pairs.items() if model is not None}
     else:
         wanted = {f"classifier_{one}": classifier_for(options.classify, one) for one in CLASSIFIERS}
         infos = {kind: find(name, "classifier") for kind, name in wanted.items()}
         if options.segment.learned:
-            infos["separator"] = find(options.segment.model, "separator")
+            chosen = {f"separator_{one}": separator_for(options.segment, one) for one in SEPARATORS}
+            infos |= {kind: find(name, "separator") for kind, name in chosen.items()}
     return {
         kind: {"name": info.name, "sha256": info.sha256}
         if isinstance(info, ModelInfo)

@@ -48,8 +48,9 @@ class SegmentOptions:
     """Options of `karyofast.segment.segment`."""
 
     method: Literal["axis", "arms", "rrt", "watershed", "none"] = "axis"
-    model: str = "axis"
-    """separator of the methods "axis" and "arms": a shipped one's name, or a folder"""
+    model: str = "auto"
+    """separator of the methods "axis" and "arms": a shipped one's name, a folder, or auto: by polarity, see
+    `karyofast.models.store.separator_for`"""
     second_look: bool = True
     """cut clusters in the way that makes the likeliest cell (method "axis")"""
     relevance_weight: float = 0.4

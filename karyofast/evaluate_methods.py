@@ -85,15 +85,14 @@ def separator_of(method: str | Options | Detector, threads: int) -> Detector:
     if not isinstance(method, Options):
         return method
     from karyofast.detect import detect
-    from karyofast.models.store import find
-    from karyofast.runtimes.onnx import OnnxSeparator
+    from karyofast.runtimes.load import load_separators
     from karyofast.segment import segment
 
     options = method
-    model = None
-    if options.segment.learned:
-        model = OnnxSeparator(find(options.segment.model, "separator"), threads)
-    return lambda metaphase: segment(metaphase, detect(metaphase, options.detect), options.segment, model)
+    models = load_separators(options.segment, threads) if options.segment.learned else None
+    return lambda metaphase: segment(
+        metaphase, detect(metaphase, options.detect), options.segment, models and models(metaphase.polarity)
+    )
 
 
 def karyotyper_of(options: Options, threads: int, masks: str) -> Karyotyper:

@@ -47,19 +47,19 @@ class Models:
     ----------
     classifier : callable
         Gives the one for pictures of a polarity.
-    separator : Separator or None
-        None where the method needs none.
+    separator : callable or None
+        The same of separators; None where the method needs none.
     """
 
     classifier: Callable[[Polarity], Runtime]
-    separator: Separator | None
+    separator: Callable[[Polarity], Separator] | None
 
 
 def load_models(options: Options = Options(), threads: int = 0) -> Models:  # noqa: B008 (frozen)
     """The networks that `options` asks for, on `threads` CPU threads (0: one a core).
 
-    With ``low_memory`` they run on one thread. A classifier that depends on the polarity is loaded with the first
-    picture that needs it. Its runtime is an option; the separator is run by ONNX Runtime on the CPU.
+    With ``low_memory`` they run on one thread. One that depends on the polarity is loaded with the first picture that
+    needs it. The classifier's runtime is an option; the separator is run by ONNX Runtime on the CPU.
 
     Raises
     ------
@@ -68,19 +68,20 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
     NotBuiltError, OptionError
         A runtime that is not there, or cannot do what it is asked for; see `karyofast.runtimes.load`.
     """
-    from karyofast.runtimes.load import load_classifier
-    from karyofast.runtimes.onnx import OnnxSeparator
+    from karyofast.runtimes.load import load_classifier, load_separators
 
     threads = 1 if options.low_memory else threads
+    first: Polarity = "bright" if options.polarity == "bright" else "dark"
     separator = None
     if options.segment.learned:
-        separator = OnnxSeparator(find(options.segment.model, "separator"), threads, options.low_memory)
+        separator = load_separators(options.segment, threads, options.low_memory)
+        separator(first)
     names = {polarity: classifier_for(options.classify, polarity) for polarity in CLASSIFIERS}
     for name in names.values():
         find(name, "classifier")
     load = cache(lambda name: load_classifier(replace(options.classify, model=name), threads, options.low_memory))
     # what cannot be loaded is to be told before the first picture, not with each
-    load(names["bright" if options.polarity == "bright" else "dark"])
+    load(names[first])
     return Models(lambda polarity: load(names[polarity]), separator)
 
 
@@ -123,7 +124,8 @@ def karyotype(
         candidates, pieces = _look_twice(metaphase, candidates, dropped, options, models, clock)
     else:
         if chromosomes is None:
-            chromosomes = segment(metaphase, candidates, options.segment, models.separator)
+            separator = models.separator and models.separator(metaphase.polarity)
+            chromosomes = segment(metaphase, candidates, options.segment, separator)
         pieces = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)(chromosomes)
     clock.begin("arrange")
     dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
@@ -262,7 +264,7 @@ def _look_twice(
         raise OptionError("method 'axis' must be given a separator. Got: None. Load one with load_models.")
     if not candidates:
         return [], []
-    lifted = lift(metaphase, candidates, models.separator)
+    lifted = lift(metaphase, candidates, models.separator(metaphase.polarity))
     candidates = [*candidates, *missed(metaphase, candidates, dropped, lifted)]
     offered = ways(metaphase, candidates, options.segment, lifted)
     reader = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)

@@ -37,6 +37,13 @@ MISSED_DENSITY = 0.5
 """Its mean density over the candidates': what is fainter is out of focus or another cell's."""
 
 
+RING = (0.25, 0.5)
+"""Distance in widths from such a chromosome in which its surroundings are looked at: beyond its own rim."""
+
+CLEAR = 0.45
+"""Share of the surroundings that must be less than half as dense as it is: texture of a nucleus has nucleus around."""
+
+
 @dataclass(frozen=True, eq=False)
 class Lifted:
     """What the network says of a picture, and at which scale.
@@ -133,7 +140,9 @@ def missed(
             continue
         one = _enlarged(here, top, left, lifted, metaphase.shape)
         density = float(metaphase.density[one.box.slices][one.mask].mean())
-        if density >= MISSED_DENSITY * lifted.level and not _left_out(one, dropped):
+        if density < MISSED_DENSITY * lifted.level or _left_out(one, dropped):
+            continue
+        if _stands_out(metaphase, one, density, WIDTH / lifted.zoom):
             found.append(one)
     return found
 
@@ -149,6 +158,20 @@ def _enlarged(here: NDArray[np.bool_], top: int, left: int, lifted: Lifted, shap
     x = ((np.arange(cols) + first_col + 0.5) * lifted.zoom - 0.5 - left).astype(np.float32)
     drawn = cv2.remap(here.astype(np.float32), *np.meshgrid(x, y), cv2.INTER_LINEAR) > 0.5
     return Candidate(*tight(largest(np.asarray(drawn)), Box(first_row, first_col, rows, cols)))
+
+
+def _stands_out(metaphase: Metaphase, one: Candidate, density: float, width: float) -> bool:
+    """Whether most of what lies around is far paler: a nucleus may lie on one side, but not all around."""
+    rim, ring = max(1, round(RING[0] * width)), max(2, round(RING[1] * width))
+    padded = np.pad(one.mask, ring).astype(np.uint8)
+    near, far = (
+        cv2.dilate(padded, np.ones((2 * reach + 1, 2 * reach + 1), dtype=np.uint8)) > 0 for reach in (rim, ring)
+    )
+    rows, cols = np.nonzero(far & ~near)
+    rows, cols = rows + one.box.top - ring, cols + one.box.left - ring
+    inside = (rows >= 0) & (cols >= 0) & (rows < metaphase.shape[0]) & (cols < metaphase.shape[1])
+    around = metaphase.density[rows[inside], cols[inside]]
+    return bool((around < 0.5 * density).mean() >= CLEAR) if len(around) else True
 
 
 def _left_out(one: Candidate, dropped: Sequence[Dropped]) -> bool:

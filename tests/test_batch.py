@@ -107,7 +107,8 @@ def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_
     assert {kind: model["name"] for kind, model in models.items()} == {
         "classifier_dark": CLASSIFIERS["dark"] + INT8,
         "classifier_bright": CLASSIFIERS["bright"] + INT8,
-        "separator": "axis",
+        "separator_dark": "axis",
+        "separator_bright": "axis-fluorescence",
     }
     assert all(len(model["sha256"]) == 64 for model in models.values())
     assert set(batch_facts.models_of(Options(segment=SegmentOptions("rrt")))) == {

@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from karyofast.config import ClassifyOptions
+from karyofast.config import ClassifyOptions, SegmentOptions
 from karyofast.errors import ModelError
 from karyofast.models.axisnet import BINS, AxisNet
 from karyofast.models.slim import Slim
-from karyofast.models.store import CLASSIFIERS, INT8, classifier_for, find, list_models, read, write_manifest
+from karyofast.models.store import (
+    CLASSIFIERS,
+    INT8,
+    classifier_for,
+    find,
+    list_models,
+    read,
+    separator_for,
+    write_manifest,
+)
 from karyofast.models.vgg16 import Recogniser, Vgg16, load_imagenet
 
 
@@ -143,6 +152,13 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
 def test_auto_is_the_classifier_of_the_stain_in_int8_where_a_cpu_runs_it(asked, dark, bright):
     options = ClassifyOptions(**asked)
     assert (classifier_for(options, "dark"), classifier_for(options, "bright")) == (dark, bright)
+
+
+def test_auto_is_the_separator_of_the_stain():
+    auto = SegmentOptions()
+    assert separator_for(auto, "dark") == "axis"
+    assert separator_for(auto, "bright") == "axis-fluorescence"
+    assert separator_for(SegmentOptions(model="axis"), "bright") == "axis"
 
 
 @pytest.mark.parametrize("name", [name + ending for name in CLASSIFIERS.values() for ending in ("", INT8)])

@@ -63,7 +63,7 @@ def test_low_memory_is_one_crop_at_a_time_by_runtimes_of_one_thread():
     options = resolve(None, low_memory=True)
     assert (options.low_memory, options.classify.batch) == (True, 1)
     models = load_models(options)
-    for runtime in (models.separator, models.classifier("dark")):
+    for runtime in (models.separator("dark"), models.classifier("dark")):
         told = runtime._session.get_session_options()
         assert (told.intra_op_num_threads, told.enable_cpu_mem_arena) == (1, False)
 

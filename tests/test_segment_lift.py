@@ -4,7 +4,7 @@ from separating import Oracle, bar, cell
 
 from karyofast import segment_lift
 from karyofast.segment_lift import lift, missed, typical_width
-from karyofast.types import Box, Dropped
+from karyofast.types import Box, Dropped, Metaphase
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +43,17 @@ def test_typical_width_is_that_of_most():
     _, candidates = cell(laid)
     assert typical_width(candidates) == pytest.approx(12, abs=2)
     assert typical_width([]) > 0
+
+
+def test_texture_of_a_nucleus_is_no_missed_chromosome():
+    laid = [bar((100, 40), (100, 160)), bar((40, 40), (40, 100))]
+    metaphase, candidates = cell(laid)
+    there = max(candidates, key=lambda one: one.area)
+    lifted = lift(metaphase, [there], Oracle(laid))
+    density = metaphase.density.copy()
+    density[10:75] = np.maximum(density[10:75], 100)
+    nucleus = Metaphase(255 - density, density, "dark")
+    assert missed(nucleus, [there], [], lifted) == []
+    beside = metaphase.density.copy()
+    beside[10:34] = np.maximum(beside[10:34], 100)
+    assert len(missed(Metaphase(255 - beside, beside, "dark"), [there], [], lifted)) == 1

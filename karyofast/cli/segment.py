@@ -20,7 +20,7 @@ def segment(
     ] = "axis",
     model: Annotated[
         str, typer.Option(help="Separator of the methods axis and arms: a shipped model's name, or a folder.")
-    ] = "axis",
+    ] = "auto",
     polarity: Annotated[
         Literal["auto", "dark", "bright"], typer.Option(help="dark: chromosomes dark on bright (Giemsa).")
     ] = "auto",
@@ -39,20 +39,17 @@ def segment(
     from karyofast.cli.marking import Job, mark
     from karyofast.config import SegmentOptions
     from karyofast.detect import detect
-    from karyofast.models.store import find
+    from karyofast.runtimes.load import load_separators
     from karyofast.segment import segment as separate
-    from karyofast.segment_lift import Separator
     from karyofast.types import Chromosome, Metaphase
 
     options = SegmentOptions(method, model=model)
-    separator: Separator | None = None
-    if options.learned:
-        from karyofast.runtimes.onnx import OnnxSeparator
-
-        separator = OnnxSeparator(find(model, "separator"))
+    separators = load_separators(options) if options.learned else None
 
     def chromosomes(metaphase: Metaphase) -> list[Chromosome]:
-        return [] if "blank" in metaphase.flags else separate(metaphase, detect(metaphase), options, separator)
+        if "blank" in metaphase.flags:
+            return []
+        return separate(metaphase, detect(metaphase), options, separators and separators(metaphase.polarity))
 
     mark(
         Job(inputs, out, polarity, "overlay.png", "instances.coco.json", "chromosomes", as_json, quiet),

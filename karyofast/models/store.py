@@ -15,16 +15,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from karyofast.config import ClassifyOptions
+from karyofast.config import ClassifyOptions, SegmentOptions
 from karyofast.errors import ModelError
 from karyofast.files import write_whole
 from karyofast.types import Polarity
 
 AUTO = "auto"
-"""Instead of a classifier's name: the one that was trained on the picture's kind of stain."""
+"""Instead of a model's name: the one for the picture's kind of stain."""
 
 CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "q-band"}
 """Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI."""
+
+SEPARATORS: Mapping[Polarity, str] = {"dark": "axis", "bright": "axis-fluorescence"}
+"""Separator of each polarity."""
 
 INT8 = "-int8"
 """Ending of the name of the same classifier in a CPU's int8, by far the fastest there."""
@@ -78,6 +81,11 @@ def classifier_for(options: ClassifyOptions, polarity: Polarity) -> str:
     asked = (options.runtime, options.device, options.precision)
     plain = all(one in ("auto", usual) for one, usual in zip(asked, ("onnxruntime", "cpu", "int8"), strict=True))
     return CLASSIFIERS[polarity] + (INT8 if plain else "")
+
+
+def separator_for(options: SegmentOptions, polarity: Polarity) -> str:
+    """The separator that ``options.model`` stands for in a picture of this polarity: itself, unless it is `AUTO`."""
+    return SEPARATORS[polarity] if options.model == AUTO else options.model
 
 
 def find(name: str, kind: str) -> ModelInfo:

@@ -1,17 +1,21 @@
-"""Which runtime runs a classifier: what was asked for, or an error that says what to install; never another one."""
+"""Which runtime runs a network: what was asked for, or an error that says what to install; never another one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from karyofast.classify import Runtime
-from karyofast.config import ClassifyOptions
+from karyofast.config import ClassifyOptions, SegmentOptions
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.models.store import ModelInfo, find
-from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.models.store import SEPARATORS, ModelInfo, find, separator_for
+from karyofast.runtimes.onnx import OnnxClassifier, OnnxSeparator
+from karyofast.segment_lift import Separator
+from karyofast.types import Polarity
 
 PRECISIONS = {
     ("onnxruntime", "cpu"): ("fp32", "int8"),
@@ -122,3 +126,19 @@ def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads:
             f"Install it: {_INSTALL.get(error.name, f'pip install {error.name}')}"
         ) from error
     return loaded
+
+
+def load_separators(
+    options: SegmentOptions, threads: int = 0, low_memory: bool = False
+) -> Callable[[Polarity], Separator]:
+    """What gives the separator for pictures of a polarity; each is loaded when first asked for, once.
+
+    Raises
+    ------
+    ModelError
+        No such separator, or a broken one.
+    """
+    names = {polarity: separator_for(options, polarity) for polarity in SEPARATORS}
+    infos = {name: find(name, "separator") for name in names.values()}
+    load = cache(lambda name: OnnxSeparator(infos[name], threads, low_memory))
+    return lambda polarity: load(names[polarity])
