@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 bench-peers bench-naive bench-compare train-classifier train-separator wheel picture scores library clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 bench-peers bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -159,6 +159,11 @@ scores: $(VENV)/.dev
 	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out
 	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out --masks true
 	$(BIN)/karyofast run $(DATA)/gband/annotated $(DATA)/gband/unlabelled -o $(RUNS)/gband --force
+
+# The karyograms of the 40 G-band pictures on one page, to be looked at.
+karyograms: $(VENV)/.dev
+	$(BIN)/karyofast run $(DATA)/gband/annotated $(DATA)/gband/unlabelled -o $(RUNS)/gband
+	$(BIN)/python benches/karyograms.py $(RUNS)/gband $(RUNS)/karyograms.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -255,7 +255,7 @@ def _image(entry: Any, path: Path) -> ImageRecord:
 
 
 def _truth(image: ImageRecord, entries: Sequence[Mapping[str, Any]], names: Mapping[int, str], path: Path) -> Truth:
-    regions = [_region(entry, image, path) for entry in entries]
+    regions = [region_of(entry, image, path) for entry in entries]
     derived: tuple[bool, ...] = ()
     if any("touching" not in entry for entry in entries):
         derived = touching(regions)
@@ -277,7 +277,8 @@ def _truth(image: ImageRecord, entries: Sequence[Mapping[str, Any]], names: Mapp
     return Truth(image, instances)
 
 
-def _region(entry: Mapping[str, Any], image: ImageRecord, path: Path) -> Region:
+def region_of(entry: Mapping[str, Any], image: ImageRecord, path: Path) -> Region:
+    """The mask of an annotation; raises `DataError` where there is none, an empty one or one of another size."""
     try:
         mask = decode(_key(entry, "segmentation", path, "annotation"))
     except DataError as error:

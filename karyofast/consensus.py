@@ -32,6 +32,30 @@ class Clone:
     exactly: int
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change that cells of a case show.
+
+    Attributes
+    ----------
+    text : str
+        "+21", "-7", "+8,+8" (a second further copy), "sex XXY"; the whole karyotype of a cell that is not diploid.
+    cells : tuple of int
+        Indices of the cells that show it.
+    needed : int
+        Cells that must show it for it to be clonal.
+    """
+
+    text: str
+    cells: tuple[int, ...]
+    needed: int
+
+    @property
+    def clonal(self) -> bool:
+        """Whether enough cells show it."""
+        return len(self.cells) >= self.needed
+
+
 def clones(karyotypes: Sequence[str]) -> tuple[Clone, ...]:
     """The clones of a case.
 
@@ -68,6 +92,52 @@ def text(found: Sequence[Clone]) -> str:
     return "/".join(f"{one.iscn}[{one.cells}]" for one in found)
 
 
+def changes(karyotypes: Sequence[str]) -> tuple[Change, ...]:
+    """What differs from two copies of each autosome and from XX or XY, and in which cells.
+
+    Parameters
+    ----------
+    karyotypes : sequence of str
+        As in `clones`; cells without a karyotype ("") show nothing.
+
+    Returns
+    -------
+    tuple of Change
+        The clonal ones first, those of most cells first.
+
+    Examples
+    --------
+    >>> [(one.text, one.cells, one.clonal) for one in changes(["47,XX,+21", "46,XX,-5,+21", "46,XX"])]
+    [('+21', (0, 1), True), ('-5', (1,), False)]
+    """
+    cells: dict[tuple[str, int], list[int]] = {}
+    for index, one in enumerate(karyotypes):
+        if not one:
+            continue
+        for change in _told(one):
+            cells.setdefault(change, []).append(index)
+    found = [Change(text, tuple(shown), needed) for (text, needed), shown in cells.items()]
+    return tuple(sorted(found, key=lambda one: (not one.clonal, -len(one.cells))))
+
+
+def _told(karyotype: str) -> list[tuple[str, int]]:
+    """Text of each change of a cell, and the cells that must show it."""
+    if not _is_diploid(karyotype):
+        return [(karyotype, GAINED)]
+    copies = Counter(iscn.parse(karyotype))
+    told = [
+        (",".join([f"{'+' if step > 0 else '-'}{name}"] * abs(step)), GAINED if step > 0 else LOST)
+        for name, step in _changes(copies)
+    ]
+    sex = (copies["X"], copies["Y"])
+    return told if sex in _NORMAL_SEX else [*told, (f"sex {'X' * sex[0]}{'Y' * sex[1]}", _needed(sex))]
+
+
+def _needed(sex: tuple[int, int]) -> int:
+    """Cells that must have these sex chromosomes for them to be clonal."""
+    return 1 if sex in _NORMAL_SEX else GAINED if sum(sex) > 2 else LOST
+
+
 def _is_diploid(karyotype: str) -> bool:
     return bool(karyotype) and "?" not in karyotype and iscn.ploidy(karyotype) == 2
 
@@ -99,8 +169,7 @@ def _reduced(copies: Counter[str], shown: Counter[tuple[str, int]], sexes: Count
 
 def _clonal_sex(own: tuple[int, int], sexes: Counter[tuple[int, int]]) -> tuple[int, int]:
     """The sex chromosomes of a cell where enough cells have the same, else those most cells of the case have."""
-    needed = 1 if own in _NORMAL_SEX else GAINED if sum(own) > 2 else LOST
-    if sexes[own] >= needed:
+    if sexes[own] >= _needed(own):
         return own
     clonal = [sex for sex, count in sexes.items() if count >= (1 if sex in _NORMAL_SEX else LOST)]
     return max(clonal, key=lambda sex: (sexes[sex], sex)) if clonal else own

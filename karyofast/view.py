@@ -13,7 +13,7 @@ from karyofast import view_layout, view_numbers
 from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Karyotype, Region
-from karyofast.view_layout import GAP, Figure, Place, Row
+from karyofast.view_layout import GAP, Figure, Place, Row, Sheet
 
 Colour = tuple[int, int, int]
 
@@ -37,6 +37,11 @@ BELOW = 84
 
 NUMBER = 8
 """Height of a chromosome's number in an overlay, px."""
+
+LINE = 22
+"""Height of a line of the legend, px at scale 1."""
+COLUMN = 360
+"""Least width of a column of the legend, px at scale 1."""
 
 LARGEST_OVERLAY = 3000
 """Longest side of an overlay, px: larger pictures are reduced."""
@@ -77,24 +82,45 @@ def karyogram(
     OptionError
         A scale outside of 0.25 to 8.
     """
+    check_scale(scale)
+    placed, unplaced = view_layout.figures(karyotype, scale)
+    noun = "chromosome" if karyotype.count == 1 else "chromosomes"
+    sheet = Sheet(
+        karyotype.metaphase.name,
+        f"{karyotype.count} {noun}     {karyotype.iscn or 'no karyotype'}",
+        ", ".join(karyotype.flags or karyotype.arrangement.flags),
+        view_layout.rows(placed, options.sex_with_groups, scale),
+        tuple(unplaced),
+    )
+    return draw(sheet, scale)
+
+
+def check_scale(scale: float) -> None:
+    """Raise the `OptionError` of a scale that no sheet is drawn at."""
     if not 0.25 <= scale <= 8.0:
         raise OptionError(f"`scale` must be 0.25 to 8. Got: {scale!r}.")
-    placed, unplaced = view_layout.figures(karyotype, scale)
-    rows = view_layout.rows(placed, options.sex_with_groups, scale)
+
+
+def draw(sheet: Sheet, scale: float) -> NDArray[np.uint8]:
+    """Draw what stands on a sheet, laid out at the same `scale`; uint8 (height, width, 3), RGB."""
+    rows, margin = sheet.rows, int(MARGIN * scale)
     widest = max(row.width + int(24 * scale) * sum(len(places) for _, places in row.groups) for row in rows)
-    width = max(int(WIDTH * scale), widest + 2 * int(MARGIN * scale))
-    lines = _lines(unplaced, width - 2 * int(MARGIN * scale), scale)
+    width = max(int(WIDTH * scale), widest + 2 * margin)
+    lines = _lines(sheet.unplaced, width - 2 * margin, scale)
+    columns = max(1, int((width - 2 * margin) / (COLUMN * scale)))
     height = int((HEADER + FOOTER) * scale) + sum(row.above + row.below for row in rows)
     height += int((ABOVE + BELOW) * scale) * len(rows) + sum(_line_height(line, scale) for line in lines)
-    sheet = np.full((height, width, 3), 255, np.uint8)
-    _draw_header(sheet, karyotype, scale)
+    height += int(LINE * scale) * -(-len(sheet.legend) // columns)
+    picture = np.full((height, width, 3), 255, np.uint8)
+    _draw_header(picture, sheet, scale)
     top = int(HEADER * scale)
     for row in rows:
-        top = _draw_row(sheet, row, top, scale)
+        top = _draw_row(picture, row, top, scale)
     for number, line in enumerate(lines):
-        top = _draw_unplaced(sheet, line, top, "unplaced" if number == 0 else "", scale)
-    _text(sheet, FOOTNOTE, int(MARGIN * scale), height - int(18 * scale), 10 * scale, FAINT)
-    return sheet
+        top = _draw_unplaced(picture, line, top, "unplaced" if number == 0 else "", scale)
+    _draw_legend(picture, sheet.legend, top, columns, scale)
+    _text(picture, FOOTNOTE, margin, height - int(18 * scale), 10 * scale, FAINT)
+    return picture
 
 
 def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
@@ -179,21 +205,28 @@ def _caption(karyotype: Karyotype, width: int) -> NDArray[np.uint8]:
     return strip
 
 
-def _draw_header(sheet: NDArray[np.uint8], karyotype: Karyotype, scale: float) -> None:
-    left, right = int(MARGIN * scale), sheet.shape[1] - int(MARGIN * scale)
+def _draw_header(picture: NDArray[np.uint8], sheet: Sheet, scale: float) -> None:
+    left, right = int(MARGIN * scale), picture.shape[1] - int(MARGIN * scale)
     badge = _text_width(DRAFT, 13 * scale, bold=True)
-    _text(sheet, DRAFT, right - int(10 * scale), int(45 * scale), 13 * scale, RED, "right", bold=True)
+    _text(picture, DRAFT, right - int(10 * scale), int(45 * scale), 13 * scale, RED, "right", bold=True)
     corner = (right - badge - int(20 * scale), int(24 * scale)), (right, int(54 * scale))
-    cv2.rectangle(sheet, *corner, RED, max(1, round(1.4 * scale)), cv2.LINE_AA)
+    cv2.rectangle(picture, *corner, RED, max(1, round(1.4 * scale)), cv2.LINE_AA)
     room = right - left - badge - int(50 * scale)
-    name = _fitting(karyotype.metaphase.name, 17 * scale, room, bold=True)
-    _text(sheet, name, left, int(46 * scale), 17 * scale, INK, bold=True)
-    noun = "chromosome" if karyotype.count == 1 else "chromosomes"
-    text = f"{karyotype.count} {noun}     {karyotype.iscn or 'no karyotype'}"
-    _text(sheet, _fitting(text, 16 * scale, right - left), left, int(76 * scale), 16 * scale, INK)
-    flags = ", ".join(karyotype.flags or karyotype.arrangement.flags)
-    _text(sheet, _fitting(flags, 11 * scale, right - left), left, int(98 * scale), 11 * scale, AMBER)
-    cv2.line(sheet, (left, int(110 * scale)), (right, int(110 * scale)), FAINT, max(1, round(scale)))
+    title = _fitting(sheet.title, 17 * scale, room, bold=True)
+    _text(picture, title, left, int(46 * scale), 17 * scale, INK, bold=True)
+    _text(picture, _fitting(sheet.text, 16 * scale, right - left), left, int(76 * scale), 16 * scale, INK)
+    _text(picture, _fitting(sheet.flags, 11 * scale, right - left), left, int(98 * scale), 11 * scale, AMBER)
+    cv2.line(picture, (left, int(110 * scale)), (right, int(110 * scale)), FAINT, max(1, round(scale)))
+
+
+def _draw_legend(picture: NDArray[np.uint8], legend: Sequence[str], top: int, columns: int, scale: float) -> None:
+    """The lines of a legend, down one column after the other."""
+    left, deep = int(MARGIN * scale), -(-len(legend) // columns)
+    step = (picture.shape[1] - 2 * left) // columns
+    for number, text in enumerate(legend):
+        column, line = divmod(number, deep)
+        foot = top + int(LINE * scale) * line + int(12 * scale)
+        _text(picture, _fitting(text, 10 * scale, step - int(16 * scale)), left + column * step, foot, 10 * scale, INK)
 
 
 def _draw_row(sheet: NDArray[np.uint8], row: Row, top: int, scale: float) -> int:
@@ -223,6 +256,7 @@ def _draw_place(sheet: NDArray[np.uint8], place: Place, left: int, level: int, f
     at = left + (place.width - view_layout.span(place.figures, scale)) // 2
     for figure in place.figures:
         _draw_figure(sheet, figure, at, round(level - figure.centromere), scale)
+        _text(sheet, figure.cell, at + figure.width // 2, foot, 10 * scale, FAINT, "middle")
         at += figure.width + int(GAP * scale)
     line = foot + int(14 * scale)
     cv2.line(sheet, (left, line), (left + place.width, line), INK, max(1, round(1.5 * scale)))

@@ -5,7 +5,7 @@ Everything is in px of the sheet. The drawing itself is in `karyofast.view`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -34,6 +34,9 @@ DARKEST = 225.0
 
 GAP = 11
 """Space between homologues, px at scale 1."""
+
+LETTERS = 18
+"""Height of the line of cells' letters, px at scale 1."""
 
 PLACE = 92
 """Least width of a class's place: two chromosomes and their gap, px at scale 1."""
@@ -67,6 +70,10 @@ class Figure:
         Wants a look.
     note : str
         What stands above it, "" for nothing.
+    sure : float
+        The crop's own probability of the class that it stands at, 0 for an empty place.
+    cell : str
+        The letter of its cell, which stands below it; "" where the sheet shows one cell.
     """
 
     index: int
@@ -74,6 +81,8 @@ class Figure:
     centromere: float
     doubtful: bool = False
     note: str = ""
+    sure: float = 0.0
+    cell: str = ""
 
     @property
     def height(self) -> int:
@@ -107,6 +116,18 @@ class Row:
     def width(self) -> int:
         """Width of all places without the space between them."""
         return sum(place.width for _, places in self.groups for place in places)
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """All that stands on a karyogram: a header of three lines, the rows, what is unplaced, a legend."""
+
+    title: str
+    text: str
+    flags: str
+    rows: tuple[Row, ...]
+    unplaced: tuple[Figure, ...] = ()
+    legend: tuple[str, ...] = ()
 
 
 def centromere_row(straightened: Straightened, up: bool, expected: float) -> float:
@@ -158,10 +179,11 @@ def figures(karyotype: Karyotype, scale: float) -> tuple[dict[str, list[Figure]]
             continue
         name = CLASSES[assigned]
         middle = centromere_row(one, up, ideogram[name].centromere_index) * len(picture) / max(len(one.crop), 1)
-        note = f"? {label.probabilities[assigned]:.0%}" if index in doubtful else ""
-        placed[name].append(Figure(index, picture, middle, index in doubtful, note))
-    for name, found in placed.items():
-        found.sort(key=lambda figure: -karyotype.labels[figure.index].probabilities[CLASSES.index(name)])
+        sure = float(label.probabilities[assigned])
+        note = f"? {sure:.0%}" if index in doubtful else ""
+        placed[name].append(Figure(index, picture, middle, index in doubtful, note, sure))
+    for found in placed.values():
+        found.sort(key=lambda figure: -figure.sure)
     for name in missing(karyotype):
         relative = ideogram[name].length / ideogram["1"].length
         placed[name].append(_empty(first, relative, ideogram[name].centromere_index))
@@ -188,8 +210,8 @@ def missing(karyotype: Karyotype) -> list[str]:
     return names + ["Y"] * max(0, sets - max(x, 1) - y)
 
 
-def rows(placed: dict[str, list[Figure]], sex_with_groups: bool, scale: float) -> list[Row]:
-    """The rows of the karyogram."""
+def rows(placed: Mapping[str, Sequence[Figure]], sex_with_groups: bool, scale: float) -> tuple[Row, ...]:
+    """The rows of the karyogram; letters of cells have their line below the longest q arm."""
     members = {group: (group, names) for group, names in GROUPS.items()}
     members["sex"] = ("sex chromosomes", GROUPS["sex"])
     if sex_with_groups:
@@ -206,8 +228,9 @@ def rows(placed: dict[str, list[Figure]], sex_with_groups: bool, scale: float) -
         above = max((figure.centromere for figure in drawn), default=0.0)
         below = max((figure.height - figure.centromere for figure in drawn), default=0.0)
         least = int(30 * scale)
-        result.append(Row(filled, max(int(np.ceil(above)), least), max(int(np.ceil(below)), least)))
-    return result
+        letters = int(LETTERS * scale) if any(figure.cell for figure in drawn) else 0
+        result.append(Row(filled, max(int(np.ceil(above)), least), max(int(np.ceil(below)), least) + letters))
+    return tuple(result)
 
 
 def span(figures_: Sequence[Figure], scale: float) -> int:

@@ -1,6 +1,6 @@
 import pytest
 
-from karyofast.consensus import Clone, clones, text
+from karyofast.consensus import Clone, changes, clones, text
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,20 @@ def test_a_clone_tells_how_many_of_its_cells_show_exactly_that():
 def test_the_order_of_the_cells_does_not_matter():
     cells = ["47,XX,+21", "46,XX", "45,XX,-8", "47,XX,+21", "46,XX,-8,+21", "45,XX,-8"]
     assert clones(cells) == clones(cells[::-1]) == clones(sorted(cells))
+
+
+def test_changes_are_told_with_their_cells_and_whether_enough_show_them():
+    cells = ["47,XX,+21", "", "48,XX,+21,+21", "45,XX,-7", "45,X", "47,XXY", "46,XXY,-7", "69,XXX", "46,XX"]
+    told = [(one.text, one.cells, one.needed, one.clonal) for one in changes(cells)]
+    assert told[:2] == [("+21", (0, 2), 2, True), ("sex XXY", (5, 6), 2, True)]
+    assert sorted(told[2:]) == [
+        ("+21,+21", (2,), 2, False),
+        ("-7", (3, 6), 3, False),
+        ("69,XXX", (7,), 2, False),
+        ("sex X", (4,), 3, False),
+    ]
+
+
+@pytest.mark.parametrize("cells", [[], ["46,XX", "46,XY"], [""]])
+def test_normal_cells_show_no_change(cells):
+    assert changes(cells) == ()

@@ -11,6 +11,7 @@ import typer
 
 from karyofast import __version__
 from karyofast.cli import (
+    case,
     classify,
     convert,
     demo,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 
 app.command()(run.run)
+app.command()(case.case)
 app.command()(convert.convert)
 app.command()(demo.demo)
 app.command()(edit.edit)
