@@ -80,7 +80,7 @@ def find(places: Sequence[Path], case: str | None = None) -> Found:
             raise OptionError(f"{place}: holds several cases: {', '.join(map(repr, several))}. Name one with --case.")
         cases.update(done)
     if not cases:
-        among = "" if case is None else f" of case {case!r} (the runs must have been made with --case-regex)"
+        among = "" if case is None else f" of case {case!r} (the runs must have come to their end with --case-regex)"
         raise OptionError(f"{', '.join(map(str, places))}: no finished result{among}. Got: none. Run pictures first.")
     of_all = set(cases.values())
     options = from_dict(Options, next(iter(runs.values())).get("options", {}), f"{RUN}: options.")

@@ -272,6 +272,7 @@ def test_run_does_all_again_when_forced(folder, quick):
         (("run", "{}/a.png", "-o", "{}/out", "--log", "{}"), 1),
         (("convert", "{}", "--to", "yolo", "-o", "{}/out"), 1),
         (("convert", "{}", "--to", "voc", "-o", "{}/out"), 2),
+        (("case", "{}", "-o", "{}/out"), 2),
         (("run", "{}/a.png", "{}/broken.png", "-o", "{}/out"), 3),
         (("run", "{}/a.png", "-o", "{}/out"), 0),
         (("info",), 0),
@@ -289,7 +290,7 @@ def test_exit_codes(arguments, code, folder, monkeypatch, quick, capsys):
     assert bool(said) == bool(code)
 
 
-@pytest.mark.parametrize("verb", ["run", "edit", "demo", "info"])
+@pytest.mark.parametrize("verb", ["run", "case", "edit", "demo", "info"])
 def test_help_has_a_line_on_each_option_and_examples(verb):
     result = call(verb, "--help")
     assert result.exit_code == 0
