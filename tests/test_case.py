@@ -97,7 +97,7 @@ def test_the_karyogram_is_drawn_with_its_legend(mosaic, run, tmp_path):
     assert picture.shape[0] - bare.shape[0] == view.LINE * -(-4 // columns)
     assert (picture[:60] != 255).any()
     few = cases.sheet(cases.combine(find([run]), "K7", best=1))
-    assert few.legend[-1].startswith("and 2 cells that are not shown")
+    assert few.legend[-1].startswith("and 3 cells that are not shown")
 
 
 def test_one_cell_alone_is_allowed_and_says_so(karyofast, run, tmp_path):
