@@ -113,6 +113,15 @@ class Case:
         """Cells that came as far as `step`."""
         return sum(cell.reached(step) for cell in self.cells)
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What wants a look: clones of both sexes, changes that are not clonal with their cells."""
+        sexes = [one.iscn.split(",")[1] for one in self.clones]
+        mixed = any("XX" in sex and "Y" not in sex for sex in sexes) and any("Y" in sex for sex in sexes)
+        single = [f"{one.text} ({self.letters(one)})" for one in self.changes if not one.clonal]
+        told = ["XX and XY: one case, or a misread Y?"] if mixed else []
+        return (*told, "not clonal: " + ", ".join(single)) if single else tuple(told)
+
     def letters(self, change: Change) -> str:
         """The cells that show a change: "A, C"."""
         return ", ".join(self.cells[index].letter for index in change.cells)
@@ -220,8 +229,7 @@ def sheet(case: Case, sex_with_groups: bool = False) -> Sheet:
         legend.append(f"and {len(case.cells) - len(legend)} cells that are not shown, see {TABLE}")
     rows = view_layout.rows(case.placed, sex_with_groups, 1.0)
     text = f"{cells_of(case)}     {case.iscn or f'no cell is {case.trusted}'}"
-    single = [f"{one.text} ({case.letters(one)})" for one in case.changes if not one.clonal]
-    return Sheet(case.name, text, "not clonal: " + ", ".join(single) if single else "", rows, legend=tuple(legend))
+    return Sheet(case.name, text, "; ".join(case.flags), rows, legend=tuple(legend))
 
 
 def cells_of(case: Case) -> str:
@@ -254,6 +262,7 @@ def to_dict(case: Case, out: Path) -> dict[str, Any]:
         "cells_total": len(case.cells),
         **{step: case.count(step) for step in get_args(Reached)[1:]},
         "without_result": list(case.without),
+        "flags": list(case.flags),
         "clones": [vars(one) for one in case.clones],
         "changes": [
             {

@@ -55,6 +55,12 @@ def test_doubted_cells_count_on_request_alone(run):
     assert ("+8", "D") in [(one.text, case.letters(one)) for one in case.changes]
 
 
+def test_cells_of_both_sexes_in_one_case_are_told(tmp_path):
+    out = run_of(tmp_path, {name: made(f"46,{name}", name) for name in ("XX", "XY")})
+    assert cases.combine(find([out]), "K7").flags == ("XX and XY: one case, or a misread Y?",)
+    assert cases.combine(find([out / "XY"]), "K7").flags == ()
+
+
 def test_the_tables_tell_the_copies_of_each_class_cell_by_cell(mosaic, tmp_path):
     cases.write(mosaic, tmp_path / "K7")
     with (tmp_path / "K7" / "case.csv").open() as file:

@@ -80,6 +80,9 @@ def _print(made: Case, out: Path, quiet: bool) -> None:
     for one in made.changes:
         kind = "clonal" if one.clonal else f"not clonal, {one.needed} cells needed"
         typer.echo(f"  {one.text}  in {made.letters(one)}: {kind}")
+    for flag in made.flags:
+        if not flag.startswith("not clonal"):
+            typer.echo(f"  {flag}")
     if quiet:
         return
     if not made.clones and made.trusted == "karyotyped" and made.count("analysed"):
