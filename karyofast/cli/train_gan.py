@@ -21,7 +21,6 @@ from karyofast.cli.train import (
     torch_modules,
 )
 from karyofast.errors import OptionError
-from karyofast.types import CLASSES
 
 
 def gan(
@@ -142,6 +141,8 @@ def _size(rows: int, columns: int) -> tuple[int, int]:
 
 def _classes(text: str) -> tuple[str, ...]:
     names = tuple(one.strip() for one in text.split(",") if one.strip())
+    from karyofast.types import CLASSES
+
     if unknown := [one for one in names if one not in CLASSES]:
         raise OptionError(f"--classes must be of 1..22, X, Y. Got: {unknown[0]!r}.")
     return names
