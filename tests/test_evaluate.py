@@ -189,7 +189,7 @@ def test_what_cannot_be_scored_is_refused(small, tmp_path):
         evaluate_detection(small, lambda _: [], read=read)
     with pytest.raises(OptionError, match=r"must be one of er, .*Got: 'otso'"):
         evaluate_detection(small, "otso")
-    with pytest.raises(OptionError, match=r"must be one of second-look, axis, .*Got: 'otso'"):
+    with pytest.raises(OptionError, match=r"must be one of second-look, first-look, axis, .*Got: 'otso'"):
         evaluate_instances(small, "otso")
     with pytest.raises(OptionError, match="`masks` must be 'found' or 'true'"):
         evaluate_pipeline(small, masks="drawn")
