@@ -14,10 +14,8 @@ from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Karyotype, Region
 from karyofast.view_layout import GAP, Figure, Place, Row, Sheet
+from karyofast.view_text import INK, Colour, fitting, text_width, write
 
-Colour = tuple[int, int, int]
-
-INK: Colour = (25, 25, 25)
 FAINT: Colour = (125, 125, 125)
 AMBER: Colour = (205, 115, 0)
 RED: Colour = (185, 25, 25)
@@ -50,7 +48,6 @@ OVERLAY_ZOOM = 2.0
 
 DRAFT = "DRAFT - for review"
 FOOTNOTE = "Numerical draft made by karyofast. Research use; to be reviewed by a cytogeneticist."
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def karyogram(
@@ -119,7 +116,7 @@ def draw(sheet: Sheet, scale: float) -> NDArray[np.uint8]:
     for number, line in enumerate(lines):
         top = _draw_unplaced(picture, line, top, "unplaced" if number == 0 else "", scale)
     _draw_legend(picture, sheet.legend, top, columns, scale)
-    _text(picture, FOOTNOTE, margin, height - int(18 * scale), 10 * scale, FAINT)
+    write(picture, FOOTNOTE, margin, height - int(18 * scale), 10 * scale, FAINT)
     return picture
 
 
@@ -160,7 +157,7 @@ def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
         row, column = _inside(one, owners[one.box.slices])
         place = (round((column + 0.5) * zoom), round((row + 0.5) * zoom) + 6)
         mark = name + ("?" if index in doubtful else "")
-        _text(picture, mark, *place, 12, WHITE, anchor="middle", bold=True, halo=True)
+        write(picture, mark, *place, 12, WHITE, anchor="middle", bold=True, halo=True)
     if numbers:
         _draw_numbers(picture, karyotype, zoom, assigned)
     return np.vstack([picture, _caption(karyotype, size[0])])
@@ -169,7 +166,7 @@ def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
 def _draw_numbers(picture: NDArray[np.uint8], karyotype: Karyotype, zoom: float, assigned: Sequence[int]) -> None:
     """Write the index of each chromosome on a plate beside it; what is unplaced shows its own."""
     chosen = [index for index in range(karyotype.count) if assigned[index] >= 0]
-    plates = [(NUMBER + 6, _text_width(str(index), NUMBER) + 6) for index in chosen]
+    plates = [(NUMBER + 6, text_width(str(index), NUMBER) + 6) for index in chosen]
     regions = [karyotype.chromosomes[index] for index in chosen]
     sizes = [(height / zoom, width / zoom) for height, width in plates]
     places = view_numbers.beside(regions, karyotype.metaphase.shape, sizes)
@@ -178,7 +175,7 @@ def _draw_numbers(picture: NDArray[np.uint8], karyotype: Karyotype, zoom: float,
         corners = (left, top), (left + width - 1, top + height - 1)
         cv2.rectangle(picture, *corners, WHITE, cv2.FILLED)
         cv2.rectangle(picture, *corners, class_colour(assigned[index]), 1)
-        _text(picture, str(index), left + width // 2, top + height - 4, NUMBER, INK, anchor="middle")
+        write(picture, str(index), left + width // 2, top + height - 4, NUMBER, INK, anchor="middle")
 
 
 def class_colour(index: int) -> Colour:
@@ -195,27 +192,27 @@ def _caption(karyotype: Karyotype, width: int) -> NDArray[np.uint8]:
     """A strip with count, karyotype and flags, to go below a picture."""
     strip = np.full((52, width, 3), 35, np.uint8)
     head = f"{karyotype.metaphase.name}   {karyotype.count} chromosomes   {karyotype.iscn or 'no karyotype'}"
-    room = width - 40 - _text_width(DRAFT, 11, bold=True)
-    _text(strip, _fitting(head, 11, room), 10, 20, 11, WHITE)
-    _text(strip, DRAFT, width - 10, 20, 11, (255, 120, 110), "right", bold=True)
+    room = width - 40 - text_width(DRAFT, 11, bold=True)
+    write(strip, fitting(head, 11, room), 10, 20, 11, WHITE)
+    write(strip, DRAFT, width - 10, 20, 11, (255, 120, 110), "right", bold=True)
     told = list(karyotype.flags or karyotype.arrangement.flags)
     if karyotype.dropped:
         told.append(f"thin outlines: {len(karyotype.dropped)} left out")
-    _text(strip, _fitting(", ".join(told), 10, width - 20), 10, 42, 10, LEFT_OUT)
+    write(strip, fitting(", ".join(told), 10, width - 20), 10, 42, 10, LEFT_OUT)
     return strip
 
 
 def _draw_header(picture: NDArray[np.uint8], sheet: Sheet, scale: float) -> None:
     left, right = int(MARGIN * scale), picture.shape[1] - int(MARGIN * scale)
-    badge = _text_width(DRAFT, 13 * scale, bold=True)
-    _text(picture, DRAFT, right - int(10 * scale), int(45 * scale), 13 * scale, RED, "right", bold=True)
+    badge = text_width(DRAFT, 13 * scale, bold=True)
+    write(picture, DRAFT, right - int(10 * scale), int(45 * scale), 13 * scale, RED, "right", bold=True)
     corner = (right - badge - int(20 * scale), int(24 * scale)), (right, int(54 * scale))
     cv2.rectangle(picture, *corner, RED, max(1, round(1.4 * scale)), cv2.LINE_AA)
     room = right - left - badge - int(50 * scale)
-    title = _fitting(sheet.title, 17 * scale, room, bold=True)
-    _text(picture, title, left, int(46 * scale), 17 * scale, INK, bold=True)
-    _text(picture, _fitting(sheet.text, 16 * scale, right - left), left, int(76 * scale), 16 * scale, INK)
-    _text(picture, _fitting(sheet.flags, 11 * scale, right - left), left, int(98 * scale), 11 * scale, AMBER)
+    title = fitting(sheet.title, 17 * scale, room, bold=True)
+    write(picture, title, left, int(46 * scale), 17 * scale, INK, bold=True)
+    write(picture, fitting(sheet.text, 16 * scale, right - left), left, int(76 * scale), 16 * scale, INK)
+    write(picture, fitting(sheet.flags, 11 * scale, right - left), left, int(98 * scale), 11 * scale, AMBER)
     cv2.line(picture, (left, int(110 * scale)), (right, int(110 * scale)), FAINT, max(1, round(scale)))
 
 
@@ -226,7 +223,7 @@ def _draw_legend(picture: NDArray[np.uint8], legend: Sequence[str], top: int, co
     for number, text in enumerate(legend):
         column, line = divmod(number, deep)
         foot = top + int(LINE * scale) * line + int(12 * scale)
-        _text(picture, _fitting(text, 10 * scale, step - int(16 * scale)), left + column * step, foot, 10 * scale, INK)
+        write(picture, fitting(text, 10 * scale, step - int(16 * scale)), left + column * step, foot, 10 * scale, INK)
 
 
 def _draw_row(sheet: NDArray[np.uint8], row: Row, top: int, scale: float) -> int:
@@ -256,19 +253,19 @@ def _draw_place(sheet: NDArray[np.uint8], place: Place, left: int, level: int, f
     at = left + (place.width - view_layout.span(place.figures, scale)) // 2
     for figure in place.figures:
         _draw_figure(sheet, figure, at, round(level - figure.centromere), scale)
-        _text(sheet, figure.cell, at + figure.width // 2, foot, 10 * scale, FAINT, "middle")
+        write(sheet, figure.cell, at + figure.width // 2, foot, 10 * scale, FAINT, "middle")
         at += figure.width + int(GAP * scale)
     line = foot + int(14 * scale)
     cv2.line(sheet, (left, line), (left + place.width, line), INK, max(1, round(1.5 * scale)))
     middle = left + place.width // 2
-    _text(sheet, place.name, middle, line + int(22 * scale), 14 * scale, INK, "middle", bold=True)
+    write(sheet, place.name, middle, line + int(22 * scale), 14 * scale, INK, "middle", bold=True)
 
 
 def _draw_bracket(sheet: NDArray[np.uint8], group: str, left: int, right: int, foot: int, scale: float) -> None:
     base, tick, thin = foot + int(44 * scale), int(5 * scale), max(1, round(0.8 * scale))
     corners = [(left, base - tick), (left, base), (right, base), (right, base - tick)]
     cv2.polylines(sheet, [np.array(corners, np.int32)], False, FAINT, thin)
-    _text(sheet, group, (left + right) // 2, base + int(16 * scale), 11 * scale, FAINT, "middle")
+    write(sheet, group, (left + right) // 2, base + int(16 * scale), 11 * scale, FAINT, "middle")
 
 
 def _draw_figure(sheet: NDArray[np.uint8], figure: Figure, left: int, top: int, scale: float) -> None:
@@ -282,7 +279,7 @@ def _draw_figure(sheet: NDArray[np.uint8], figure: Figure, left: int, top: int, 
         corners = (left - pad, top - pad), (left + figure.width + pad, top + figure.height + pad)
         cv2.rectangle(sheet, *corners, AMBER, max(1, round(1.5 * scale)), cv2.LINE_AA)
         middle = left + figure.width // 2
-        _text(sheet, figure.note, middle, top - int(8 * scale), 10 * scale, AMBER, "middle")
+        write(sheet, figure.note, middle, top - int(8 * scale), 10 * scale, AMBER, "middle")
 
 
 def _dotted(sheet: NDArray[np.uint8], left: int, top: int, width: int, height: int, scale: float) -> None:
@@ -329,7 +326,7 @@ def _line_height(line: Sequence[Figure], scale: float) -> int:
 
 def _draw_unplaced(sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, title: str, scale: float) -> int:
     at = int(MARGIN * scale)
-    _text(sheet, title, at, top + int(12 * scale), 12 * scale, AMBER, bold=True)
+    write(sheet, title, at, top + int(12 * scale), 12 * scale, AMBER, bold=True)
     tall = max(figure.height for figure in line)
     foot = top + int(34 * scale) + tall
     for figure in line:
@@ -337,7 +334,7 @@ def _draw_unplaced(sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, t
         middle = at + (step - int(GAP * scale)) // 2
         corner = (middle - figure.width // 2, foot - figure.height)
         _draw_figure(sheet, figure, *corner, scale)
-        _text(sheet, f"#{figure.index}", middle, foot + int(20 * scale), 11 * scale, INK, "middle")
+        write(sheet, f"#{figure.index}", middle, foot + int(20 * scale), 11 * scale, INK, "middle")
         at += step
     return top + _line_height(line, scale)
 
@@ -358,53 +355,3 @@ def _inside(region: Region, owners: NDArray[np.uint8]) -> tuple[float, float]:
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)
     row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
     return float(row) - 1 + region.box.top, float(column) - 1 + region.box.left
-
-
-def _text(
-    image: NDArray[np.uint8],
-    text: str,
-    x: int,
-    y: int,
-    size: float,
-    colour: Colour,
-    anchor: str = "left",
-    bold: bool = False,
-    halo: bool = False,
-) -> None:
-    """Write a line whose baseline is at `y` and whose capitals are `size` px high."""
-    text = _plain(text)
-    x -= {"left": 0, "middle": _text_width(text, size, bold) // 2, "right": _text_width(text, size, bold)}[anchor]
-    font = (_FONT, _font_scale(size))
-    if halo:
-        for down, right in ((-1, -1), (-1, 1), (1, -1), (1, 1), (0, 2), (0, -2), (2, 0), (-2, 0)):
-            cv2.putText(image, text, (x + right, y + down), *font, INK, _thickness(size, bold), cv2.LINE_AA)
-    cv2.putText(image, text, (x, y), *font, colour, _thickness(size, bold), cv2.LINE_AA)
-
-
-def _plain(text: str) -> str:
-    """OpenCV 4 draws ASCII only."""
-    return text.encode("ascii", "replace").decode("ascii")
-
-
-def _font_scale(size: float) -> float:
-    (_, height), _ = cv2.getTextSize("H", _FONT, 1.0, 1)
-    return size / max(height, 1)
-
-
-def _thickness(size: float, bold: bool) -> int:
-    return max(1, round(size / 16)) + int(bold)
-
-
-def _text_width(text: str, size: float, bold: bool = False) -> int:
-    (width, _), _ = cv2.getTextSize(_plain(text), _FONT, _font_scale(size), _thickness(size, bold))
-    return int(width)
-
-
-def _fitting(text: str, size: float, room: int, bold: bool = False) -> str:
-    """`text`, shortened until it fits into `room` px."""
-    if not text or _text_width(text, size, bold) <= room:
-        return text
-    letters = len(text)
-    while letters and _text_width(text[:letters] + "...", size, bold) > room:
-        letters -= 1
-    return text[:letters] + "..."
