@@ -151,7 +151,10 @@ scores: $(VENV)/.dev
 	$(EVALUATE) detection --data $(DATA)/mfish --slides held-out --method all
 	$(EVALUATE) instances --data $(DATA)/gband --method all
 	$(EVALUATE) instances --data $(DATA)/mfish --slides held-out --method all
+	$(EVALUATE) failures --data $(DATA)/gband -o $(RUNS)/failures-gband
+	$(EVALUATE) failures --data $(DATA)/mfish --slides held-out -o $(RUNS)/failures-mfish
 	$(EVALUATE) classification --data $(DATA)/pki3.zip
+	$(EVALUATE) classification --data $(DATA)/pki3.zip --model g-band-fast
 	$(EVALUATE) classification --data $(DATA)/bioimlab.zip --no-upright --model q-band
 	$(EVALUATE) aneuploidy --data $(DATA)/pki3.zip
 	$(EVALUATE) pipeline --data $(DATA)/gband
