@@ -29,6 +29,7 @@ from benches.conftest import drawn_metaphase
 from karyofast.kernels import component_tree, edge_distance, relevance, two_class_variance
 from karyofast.kernels.dispatch import cpu_paths
 from karyofast.kernels.ops import OPERATIONS
+from karyofast.kernels.ring import ridge
 
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 PACKAGES = (
@@ -78,6 +79,8 @@ def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
         lambda: two_class_variance(density, boxes),
     )
     yield from distance_contests(density)
+    shape = next(one for one in OPERATIONS if one.name == "ridge").scene(density)
+    yield "ridge", "our own in Numba", lambda: ridge(**shape, impl="numba"), lambda: ridge(**shape)
     points = np.argwhere(cv2.Canny(density, 60, 150)).astype(np.float64)
     down, across = np.gradient(density.astype(np.float64))
     rows, cols = points.astype(int).T

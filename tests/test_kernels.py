@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from karyofast.errors import NotBuiltError, OptionError
 from karyofast.kernels import component_tree, edge_distance, relevance, two_class_variance
 from karyofast.kernels.dispatch import PATHS, cpu_path, cpu_paths, use_fast
 from karyofast.kernels.ops import OPERATIONS, tree_columns
+from karyofast.kernels.ring import ridge
 
 
 class Drawn:
@@ -42,7 +45,7 @@ class Drawn:
 def test_fast_agrees_with_its_reference(operation, data):
     arguments = operation.draw(Drawn(data.draw))
     expected = operation.columns(operation.function(**arguments, impl="reference"))
-    for impl in ("fast", *cpu_paths()):
+    for impl in ("fast", *cpu_paths(), *(("numba",) if operation.numba else ())):
         agree(operation.columns(operation.function(**arguments, impl=impl)), expected, operation.rtol)
 
 
@@ -67,6 +70,15 @@ def test_every_path_gives_the_same_bits(operation):
         got = operation.columns(operation.function(**arguments, impl=impl))
         for name, column in expected.items():
             np.testing.assert_array_equal(got[name], column, err_msg=f"{impl}: {name}")
+
+
+def test_a_kernel_in_numba_that_is_not_there_is_named(monkeypatch):
+    with pytest.raises(OptionError, match="relevance has no kernel in Numba"):
+        use_fast("numba", "relevance")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "karyofast.kernels.jit", raising=False)
+    with pytest.raises(NotBuiltError, match=r"karyofast\[numba\]"):
+        ridge(np.ones((3, 7), bool), np.ones((3, 7)), 1.0, impl="numba")
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])

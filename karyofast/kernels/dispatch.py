@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
+from types import ModuleType
 from typing import Literal, get_args
 
 from karyofast.errors import NotBuiltError, OptionError
 
-Impl = Literal["auto", "reference", "fast", "portable", "avx2", "avx512"]
+Impl = Literal["auto", "reference", "fast", "portable", "avx2", "avx512", "numba"]
 """``auto``: fast where it is built; ``reference``: the NumPy definition; ``fast``: compiled, or an error.
 
 A compiled kernel takes the widest vectors that the processor has. ``portable``, ``avx2`` and ``avx512`` name the path
-instead, or are an error where the processor lacks it; what has one path only (ridge) runs that.
+instead, or are an error where the processor lacks it; what has one path only (ridge) runs that. ``numba`` is the kernel
+in Numba of an operation that has one: measured beside the C one, and never taken by itself.
 """
 
 PATHS = ("portable", "avx2", "avx512")
@@ -40,6 +43,8 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
     """
     if impl not in get_args(Impl):
         raise OptionError(f"`impl` must be one of {get_args(Impl)}. Got: {impl!r}.")
+    if impl == "numba":
+        raise OptionError(f"{operation} has no kernel in Numba. Got: impl='numba'. Pass impl='fast'.")
     if impl == "reference":
         return False
     if missing is None:
@@ -55,6 +60,22 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
         stacklevel=3,
     )
     return False
+
+
+def numba_kernels() -> ModuleType:
+    """The module of the kernels in Numba.
+
+    Raises
+    ------
+    NotBuiltError
+        Numba is not installed.
+    """
+    try:
+        return import_module("karyofast.kernels.jit")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("karyofast"):
+            raise
+        raise NotBuiltError("impl='numba' needs Numba. Install it with: pip install 'karyofast[numba]'") from error
 
 
 def cpu_paths() -> tuple[str, ...]:

@@ -48,6 +48,8 @@ class Operation:
         What `function` returned, as named arrays that must agree between the implementations.
     rtol : float
         Relative tolerance of float columns (whole numbers match exactly).
+    numba : bool
+        Whether there is a kernel in Numba beside the compiled one.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Operation:
     scene: Callable[[NDArray[np.uint8]], Arguments]
     columns: Callable[[Any], Mapping[str, NDArray[Any]]]
     rtol: float = 0.0
+    numba: bool = False
 
 
 def _one_array(result: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
@@ -186,6 +189,7 @@ OPERATIONS: tuple[Operation, ...] = (
         draw=_draw_ridge,
         scene=_scene_ridge,
         columns=_one_array,
+        numba=True,
     ),
     Operation(
         name="relevance",

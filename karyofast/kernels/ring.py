@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from karyofast.errors import OptionError
 from karyofast.kernels import reference
-from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+from karyofast.kernels.dispatch import Impl, cpu_path, numba_kernels, use_fast
 
 try:
     from karyofast.kernels import _distance, _relevance, _ridge
@@ -200,10 +200,13 @@ def ridge(
             f"`domain` and `radius` must have one shape (height, width), without NaN. "
             f"Got: {shape.shape} and {height.shape}."
         )
-    if not use_fast(impl, "ridge", _missing):
+    left, padded = np.ascontiguousarray(np.pad(shape, 1)), np.ascontiguousarray(np.pad(height, 1))
+    if impl == "numba":
+        numba_kernels().ridge(left, padded, float(least))
+    elif use_fast(impl, "ridge", _missing):
+        _ridge.ridge(left.view(np.uint8), padded, float(least))
+    else:
         return reference.ridge(shape, height, float(least))
-    left = np.ascontiguousarray(np.pad(shape, 1))
-    _ridge.ridge(left.view(np.uint8), np.ascontiguousarray(np.pad(height, 1)), float(least))
     return left[1:-1, 1:-1]
 
 
