@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.errors import DataError, ImageError
+from karyofast.masks import largest
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Region, Straightened
 
@@ -161,9 +162,7 @@ def isolate(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Region]:
     mask = density > TRACE
     if not mask.any():
         raise ImageError("the picture must show a chromosome on a plain background. Got: nothing but background.")
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count > 2:
-        mask = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    mask = largest(mask)
     return np.where(mask, density, 0).astype(np.uint8), Region(Box(0, 0, *grey.shape), mask)
 
 

@@ -33,6 +33,16 @@ def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 2 else mask
 
 
+def components(mask: NDArray[np.bool_], least: int) -> tuple[int, NDArray[np.int32]]:
+    """Number of 8-connected components of `least` pixels or more, the background with them, and their labels."""
+    count, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    kept = stats[:, cv2.CC_STAT_AREA] >= least
+    kept[0] = False
+    renumbered = np.zeros(count, dtype=np.int32)
+    renumbered[kept] = np.arange(1, 1 + int(kept.sum()))
+    return 1 + int(kept.sum()), renumbered[found]
+
+
 def tight(mask: NDArray[np.bool_], box: Box) -> tuple[Box, NDArray[np.bool_]]:
     """The least box around a mask, not empty, that fills `box`, and the mask in it."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

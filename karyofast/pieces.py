@@ -60,12 +60,12 @@ def without_debris(
     """
     most = SMALL * (typical or 0.0)
     density = np.array([_density(metaphase, one.chromosome) for one in pieces])
-    dark = density >= DARK * np.median(density) if metaphase.polarity == "dark" and pieces else density > np.inf
+    too_dark = DARK * float(np.median(density)) if metaphase.polarity == "dark" and pieces else np.inf
     kept, left_out = [], []
-    for one, place, darker in zip(pieces, arrangement.assigned, dark, strict=True):
+    for one, place, dense in zip(pieces, arrangement.assigned, density, strict=True):
         nothing = one.label.nothing
         reason = ""
-        if darker and nothing >= RATHER_NONE:
+        if dense >= too_dark and nothing >= RATHER_NONE:
             reason = "darker than any chromosome"
         elif place == UNPLACED and one.chromosome.candidate in unsure:
             reason = "seen by the network alone, without a place in the cell"

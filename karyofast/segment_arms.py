@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from karyofast.masks import components
 from karyofast.segment_axis import LEAST_BIN, LEAST_CORE, Core
 from karyofast.segment_lift import ON, WIDTH
 
@@ -45,8 +46,8 @@ def find_cores(lifted: NDArray[np.float32], threshold: float = ON) -> list[Core]
     """
     core = lifted[2:].max(axis=0)
     crossed = lifted[1] > ON
-    count, arms = _components((core > threshold) & ~crossed, LEAST_BIN)
-    zones, overlaps = _components(crossed, 1)
+    count, arms = components((core > threshold) & ~crossed, LEAST_BIN)
+    zones, overlaps = components(crossed, 1)
     group = np.arange(count)
     shared: dict[int, list[int]] = {}
     for zone in range(1, zones):
@@ -64,16 +65,6 @@ def find_cores(lifted: NDArray[np.float32], threshold: float = ON) -> list[Core]
         if len(pixels) >= LEAST_CORE:
             cores.append(Core(pixels, float(core.ravel()[pixels].mean())))
     return cores
-
-
-def _components(mask: NDArray[np.bool_], least: int) -> tuple[int, NDArray[np.int32]]:
-    """Number of components of `least` pixels or more, the background with them, and their labels."""
-    count, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    kept = stats[:, cv2.CC_STAT_AREA] >= least
-    kept[0] = False
-    renumbered = np.zeros(count, dtype=np.int32)
-    renumbered[kept] = np.arange(1, 1 + int(kept.sum()))
-    return 1 + int(kept.sum()), renumbered[found]
 
 
 def _meeting(zone: NDArray[np.bool_], arms: NDArray[np.int32]) -> list[int]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.kernels import edge_distance
-from karyofast.masks import largest, overlap_share, tight
+from karyofast.masks import components, largest, overlap_share, tight
 from karyofast.segment_lift import LEAST_CORE_SHARE, ON, WIDTH, Lifted, Separator, lift, owners
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
@@ -243,13 +243,9 @@ def _label_directions(directions: NDArray[np.float32], threshold: float) -> tupl
     labels = np.zeros(directions.shape, dtype=np.int32)
     total = 1
     for number, plane in enumerate(directions):
-        count, found, stats, _ = cv2.connectedComponentsWithStats((plane > threshold).astype(np.uint8), connectivity=8)
-        kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_BIN
-        kept[0] = False
-        renumbered = np.zeros(count, dtype=np.int32)
-        renumbered[kept] = np.arange(total, total + int(kept.sum()))
-        labels[number] = renumbered[found]
-        total += int(kept.sum())
+        count, found = components(plane > threshold, LEAST_BIN)
+        labels[number] = np.where(found > 0, found + (total - 1), 0)
+        total += count - 1
     return labels, total
 
 

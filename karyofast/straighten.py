@@ -24,6 +24,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from karyofast.kernels import edge_distance
+from karyofast.masks import largest
 from karyofast.types import Chromosome, Metaphase, Region, Straightened
 
 CENTRING = 2.0
@@ -238,9 +239,7 @@ def _turning(axis: NDArray[np.float64], width: float) -> float:
 
 def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest component, without holes: an axis needs one connected body."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count > 2:
-        mask = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    mask = largest(mask)
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)

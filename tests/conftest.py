@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,21 @@ def data_dir() -> Path:
     if not (folder / "gband" / "instances.json").exists():
         pytest.fail(f"KARYOFAST_DATA must name the folder of gband, mfish and pki3.zip. Got: {folder}.")
     return folder
+
+
+@pytest.fixture
+def karyofast(monkeypatch, capsys):
+    """Run the command; gives (exit code, stdout, stderr)."""
+    from karyofast.cli.main import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["karyofast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capsys.readouterr()
+        return end.value.code or 0, told.out, told.err
+
+    return run
 
 
 # tests measure no time; a busy machine must not fail them

@@ -6,21 +6,6 @@ import pytest
 
 
 @pytest.fixture
-def karyofast(monkeypatch, capsys):
-    """Run the command; gives (exit code, stdout, stderr)."""
-    from karyofast.cli.main import main
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["karyofast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capsys.readouterr()
-        return end.value.code or 0, told.out, told.err
-
-    return run
-
-
-@pytest.fixture
 def calls(monkeypatch):
     """What `run_paper` is called with; it writes an empty report."""
     from karyofast.experiments import run

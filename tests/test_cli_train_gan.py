@@ -1,28 +1,10 @@
 import json
-import sys
 
 import pytest
 
-from karyofast.cli.main import main
 from karyofast.train import gan_run
 from karyofast.train.gan import GanOptions, StepOptions
 from karyofast.train.generated import GeneratedScore, Likeness
-
-
-@pytest.fixture
-def karyofast(monkeypatch, capsys):
-    """Call the command line; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["karyofast", *(str(one) for one in arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")

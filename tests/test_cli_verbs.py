@@ -16,21 +16,6 @@ from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.types import CLASSES
 
 
-@pytest.fixture
-def karyofast(monkeypatch, capsys):
-    """Run the command; gives (exit code, stdout, stderr)."""
-    from karyofast.cli.main import main
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["karyofast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capsys.readouterr()
-        return end.value.code or 0, told.out, told.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Two simulated metaphases with their truth."""
