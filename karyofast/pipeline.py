@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 from karyofast import __version__, edit
 from karyofast.arrange import arrange
@@ -14,7 +13,6 @@ from karyofast.config import Options
 from karyofast.detect import examine
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
-from karyofast.models.store import CLASSIFIERS, classifier_for, find
 from karyofast.pieces import CellCost, Reader, arranged, typical_of, without_debris, without_scraps
 from karyofast.quality import measure
 from karyofast.second_look import look
@@ -68,21 +66,18 @@ def load_models(options: Options = Options(), threads: int = 0) -> Models:  # no
     NotBuiltError, OptionError
         A runtime that is not there, or cannot do what it is asked for; see `karyofast.runtimes.load`.
     """
-    from karyofast.runtimes.load import load_classifier, load_separators
+    from karyofast.runtimes.load import load_classifiers, load_separators
 
     threads = 1 if options.low_memory else threads
+    # what cannot be loaded is to be told before the first picture, not with each
     first: Polarity = "bright" if options.polarity == "bright" else "dark"
     separator = None
     if options.segment.learned:
         separator = load_separators(options.segment, threads, options.low_memory)
         separator(first)
-    names = {polarity: classifier_for(options.classify, polarity) for polarity in CLASSIFIERS}
-    for name in names.values():
-        find(name, "classifier")
-    load = cache(lambda name: load_classifier(replace(options.classify, model=name), threads, options.low_memory))
-    # what cannot be loaded is to be told before the first picture, not with each
-    load(names[first])
-    return Models(lambda polarity: load(names[polarity]), separator)
+    classifier = load_classifiers(options.classify, threads, options.low_memory)
+    classifier(first)
+    return Models(classifier, separator)
 
 
 def karyotype(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from karyofast.classify import Runtime
 from karyofast.config import ClassifyOptions, SegmentOptions
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.models.store import SEPARATORS, ModelInfo, find, separator_for
+from karyofast.models.store import CLASSIFIERS, SEPARATORS, ModelInfo, classifier_for, find, separator_for
 from karyofast.runtimes.onnx import OnnxClassifier, OnnxSeparator
 from karyofast.segment_lift import Separator
 from karyofast.types import Polarity
@@ -128,9 +129,19 @@ def _loaded(info: ModelInfo, runtime: str, device: str, precision: str, threads:
     return loaded
 
 
-def load_separators(
-    options: SegmentOptions, threads: int = 0, low_memory: bool = False
-) -> Callable[[Polarity], Separator]:
+def load_classifiers(options: ClassifyOptions, threads: int = 0, lean: bool = False) -> Callable[[Polarity], Runtime]:
+    """What gives the classifier for pictures of a polarity; each is loaded when first asked for, once.
+
+    Parameters and errors as in `load_classifier`.
+    """
+    names = {polarity: classifier_for(options, polarity) for polarity in CLASSIFIERS}
+    for name in names.values():
+        find(name, "classifier")
+    load = cache(lambda name: load_classifier(replace(options, model=name), threads, lean))
+    return lambda polarity: load(names[polarity])
+
+
+def load_separators(options: SegmentOptions, threads: int = 0, lean: bool = False) -> Callable[[Polarity], Separator]:
     """What gives the separator for pictures of a polarity; each is loaded when first asked for, once.
 
     Raises
@@ -140,5 +151,5 @@ def load_separators(
     """
     names = {polarity: separator_for(options, polarity) for polarity in SEPARATORS}
     infos = {name: find(name, "separator") for name in names.values()}
-    load = cache(lambda name: OnnxSeparator(infos[name], threads, low_memory))
+    load = cache(lambda name: OnnxSeparator(infos[name], threads, lean))
     return lambda polarity: load(names[polarity])
