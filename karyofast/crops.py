@@ -68,7 +68,12 @@ class CropSource:
             self._zip = None if self.path.is_dir() else zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{self.path}: must be a folder or a zip file. Got: {error}.") from error
+        self._manifest = manifest
         self.rows = self._pictures() if manifest is None else self._read_manifest(manifest)
+
+    def __reduce__(self) -> tuple[type[CropSource], tuple[Path, str | None]]:
+        # an open zip file cannot be sent to another process
+        return CropSource, (self.path, self._manifest)
 
     def _pictures(self) -> list[CropRow]:
         names = sorted(file.name for file in self.path.iterdir() if file.suffix.lower() in SUFFIXES)

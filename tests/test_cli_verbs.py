@@ -426,17 +426,18 @@ def test_train_hands_its_options_on_and_tells_the_score(karyofast, one_cell, tmp
 
     calls = []
 
-    def train(data, out, options, name, pictures, resume, threads, device, progress):
+    def train(data, out, options, name, pictures, resume, threads, device, progress, workers):
         progress("train", 1, 2, {"loss": 0.5})
-        calls.append((data, out, options, name, pictures, resume, threads, device))
+        calls.append((data, out, options, name, pictures, resume, threads, device, workers))
         return run.ClassifierScore(46, 1, 0.9, 0.95, 0.98, 1.0, 1.0, 1.0, 1.0, 0.0)
 
     monkeypatch.setattr(run, "train_classifier", train)
     given = ("--epochs", 3, "--batch", 16, "--seed", 4, "--threads", 1, "--no-resume", "--name", "mine")
+    given = (*given, "--teacher", "g-band", "--teacher", "q-band", "--workers", 2)
     code, out, _ = karyofast("train", "classifier", "--data", one_cell, "-o", tmp_path / "run", *given)
     assert code == 0
-    options = TrainOptions(epochs=3, batch=16, seed=4)
-    assert calls == [(one_cell, tmp_path / "run", options, "mine", None, False, 1, "cpu")]
+    options = TrainOptions(epochs=3, batch=16, seed=4, teachers=("g-band", "q-band"))
+    assert calls == [(one_cell, tmp_path / "run", options, "mine", None, False, 1, "cpu", 2)]
     assert "95.00%" in out
 
 
@@ -446,18 +447,18 @@ def test_train_separator_hands_its_options_on(karyofast, one_cell, tmp_path, mon
 
     calls = []
 
-    def train(data, out, pictures, slides, options, name, resume, threads, progress):
+    def train(data, out, pictures, slides, options, name, resume, threads, device, progress, workers):
         progress("train", 1, 2, {"loss": 0.5})
-        calls.append((data, out, pictures, slides, options, name, resume, threads))
+        calls.append((data, out, pictures, slides, options, name, resume, threads, device, workers))
         return out / name
 
     monkeypatch.setattr(run, "train_separator", train)
-    given = ("--pictures", tmp_path / "truth.json", "--steps", 5, "--batch", 2, "--json")
+    given = ("--pictures", tmp_path / "truth.json", "--steps", 5, "--batch", 2, "--workers", 3, "--json")
     code, out, err = karyofast("train", "separator", "--data", one_cell, "-o", tmp_path / "run", *given)
     assert (code, err) == (0, "")
     assert json.loads(out) == {"model": str(tmp_path / "run" / "axis")}
     expected = (one_cell, tmp_path / "run", tmp_path / "truth.json", None)
-    assert calls == [(*expected, SeparatorOptions(steps=5, batch=2), "axis", True, 0)]
+    assert calls == [(*expected, SeparatorOptions(steps=5, batch=2), "axis", True, 0, "cpu", 3)]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from karyofast.errors import DataError, ModelError, OptionError
 from karyofast.models.slim import Slim
 from karyofast.models.vgg16 import NOTHING, Vgg16
 from karyofast.train import classifier, separator
+from karyofast.train.ahead import drawn_ahead
 from karyofast.train.augment import Augmentation, augmented, no_chromosome
 from karyofast.train.axes import composed, cut, picture, targets
 from karyofast.train.classifier import joint_loss
@@ -152,6 +153,55 @@ def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(crops, tmp_
     lines = [json.loads(line) for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     assert {"class", "orientation", "loss", "seconds"} <= set(lines[0])
+
+
+def test_batches_drawn_in_other_processes_are_the_same_batches(crops, tmp_path):
+    from dataclasses import replace
+
+    torch.set_num_threads(1)
+    options = replace(OPTIONS, epochs=1, network="slim")
+    alone = classifier.train(crops, tmp_path / "alone", options)
+    helped = classifier.train(crops, tmp_path / "helped", options, workers=2)
+    for one, other in zip(alone.parameters(), helped.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_what_is_drawn_ahead_comes_in_order_and_ends_with_its_error():
+    assert list(drawn_ahead(divmod, 17, range(2, 12), 3)) == [divmod(17, step) for step in range(2, 12)]
+    assert list(drawn_ahead(divmod, 17, range(2, 12), 0)) == [divmod(17, step) for step in range(2, 12)]
+    with pytest.raises(ZeroDivisionError):
+        list(drawn_ahead(divmod, 17, range(5), 2))
+    early = drawn_ahead(divmod, 17, range(2, 100), 2)
+    assert next(early) == (8, 1)
+    early.close()
+
+
+def test_a_student_comes_nearer_to_its_teacher_than_one_without(crops, started, tmp_path):
+    from dataclasses import replace
+
+    folder, teacher = started
+    options = replace(OPTIONS, network="slim", frame=Frame(48, 32, 20.0, 1.2), epochs=6)
+    indices = crops.part("train")
+    told, _ = classifier.predict(teacher, FRAME, crops, indices)
+    apart = {}
+    for name, teachers in (("alone", ()), ("taught", (str(folder),))):
+        student = classifier.train(crops, tmp_path / name, replace(options, teachers=teachers, taught=1.0))
+        said, _ = classifier.predict(student, options.frame, crops, indices)
+        apart[name] = float(np.abs(said - told).sum(axis=1).mean())
+    assert apart["taught"] < 0.8 * apart["alone"]
+    with pytest.raises(ModelError):
+        classifier.train(crops, tmp_path / "none", replace(options, teachers=("no-such-model",)))
+
+
+def test_elastic_bands_move_along_the_axis_and_the_ends_stay(crops):
+    from karyofast.train.augment import _stretched
+
+    values = np.arange(60, dtype=np.float32)[:, None].repeat(5, axis=1)
+    moved = _stretched(values, np.random.default_rng(0), 0.02)
+    assert moved.shape == values.shape
+    assert (moved[0], moved[-1]) == (pytest.approx(0), pytest.approx(59, abs=1e-3))
+    assert 0.2 < np.abs(moved - values).max() < 0.04 * 60
+    assert (np.diff(moved[:, 0]) > 0).all()
 
 
 @pytest.fixture(scope="module")

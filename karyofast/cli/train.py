@@ -30,6 +30,8 @@ RunFolder = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, batches and augmentation.")]
 TrainThreads = Annotated[int, typer.Option(min=0, help="CPU threads, 0: one a core.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that draw the coming batches, for a GPU; 0: none.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the run folder's checkpoint.")]
 Name = Annotated[str, typer.Option(help="Name of the model.")]
 
@@ -51,6 +53,10 @@ def classifier(
         typer.Option("--from", help="Weights to start from: a model's name or folder, or a vgg16_bn state dict."),
     ] = "",
     frozen: Annotated[int, typer.Option(min=0, max=13, help="Convolutions from the input on to leave alone.")] = 0,
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option("--teacher", help="A VGG-16, name or folder, whose answers are learned too; may be repeated."),
+    ] = None,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
     stain: Annotated[Staining, typer.Option(help="Of the simulated cells.")] = "giemsa",
     pictures: Annotated[
@@ -64,7 +70,8 @@ def classifier(
         bool, typer.Option("--everything", help="Train on the test cases too: the score is then no test.")
     ] = False,
     threads: TrainThreads = 0,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
+    device: Device = "cpu",
+    workers: Workers = 0,
     resume: Resume = True,
     name: Name = "g-band",
     as_json: Json = False,
@@ -79,7 +86,7 @@ def classifier(
       karyofast train classifier --data pki3.zip -o runs/on --from g-band --epochs 6 --more 0 --rate 5e-4 --frozen 4
       karyofast train classifier --data bioimlab.zip --no-oriented --pictures mfish/instances.json --stain quinacrine \\
           -o runs/q-band --name q-band --from g-band --epochs 12 --more 0
-      karyofast train classifier --data pki3.zip -o runs/fast --network slim --name g-band-fast
+      karyofast train classifier --data pki3.zip -o runs/fast --network slim --name g-band-fast --teacher g-band
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     run, options = torch_modules("classifier")
     if device == "cuda":
@@ -95,6 +102,7 @@ def classifier(
         everything=everything,
         start=start,
         frozen=frozen,
+        teachers=tuple(teachers or ()),
         simulated=simulated,
         stain=stain,
         oriented=oriented,
@@ -102,7 +110,9 @@ def classifier(
     check_data(data)
     make_folder(out)
     with telling(quiet) as tell:
-        score = run.train_classifier(data, out, chosen, _model_name(name), pictures, resume, threads, device, tell)
+        score = run.train_classifier(
+            data, out, chosen, _model_name(name), pictures, resume, threads, device, tell, workers
+        )
     from dataclasses import asdict
 
     if as_json:
@@ -130,6 +140,8 @@ def separator(
     batch: Annotated[int, typer.Option(min=1, help="Scenes a step.")] = 8,
     seed: Seed = 0,
     threads: TrainThreads = 0,
+    device: Device = "cpu",
+    workers: Workers = 0,
     resume: Resume = True,
     name: Name = "axis",
     as_json: Json = False,
@@ -144,12 +156,14 @@ def separator(
       karyofast train separator --data pki3.zip -o runs/on --from runs/axis/axis --steps 2000 --more 0 --rate 1e-3
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     run, options = torch_modules("separator")
+    if device == "cuda":
+        check_cuda()
     chosen = options.SeparatorOptions(steps=steps, more=more, rate=rate, batch=batch, seed=seed, start=start)
     check_data(data)
     make_folder(out)
     with telling(quiet) as tell:
         folder = run.train_separator(
-            data, out, pictures, None, chosen, _model_name(name), resume, threads, progress=tell
+            data, out, pictures, None, chosen, _model_name(name), resume, threads, device, tell, workers
         )
     if as_json:
         print_json({"model": str(folder)})

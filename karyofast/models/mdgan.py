@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from karyofast.errors import ModelError
+from karyofast.models.average import follow
 
 Kind = Literal["mdgan", "gan", "mgan"]
 Reading = Literal["density", "mixture"]
@@ -224,14 +225,9 @@ class Gan(nn.Module):
         self.generator, self.discriminator = generator, discriminator
         self.average: Fed = copy.deepcopy(generator).requires_grad_(False).eval()
 
-    @torch.no_grad()
-    def follow(self, decay: float) -> None:
-        """Move the average towards the generator: weights and moments keep the share `decay` of what they were."""
-        for mine, new in zip(self.average.state_dict().values(), self.generator.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(new, 1.0 - decay)
-            else:
-                mine.copy_(new)
+    def follow(self, decay: float, step: int) -> None:
+        """Move the average towards the generator, see `karyofast.models.average.follow`."""
+        follow(self.average, self.generator, decay, step)
 
 
 class _Norm(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from karyofast.errors import ModelError
 from karyofast.models.vgg16 import NOTHING
 
-WIDTHS = (24, 48, 96, 160, 224)
+WIDTHS = (16, 32, 80, 160, 256)
 """Channels at each halving of the resolution."""
 
 NARROW = 64

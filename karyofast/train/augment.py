@@ -23,6 +23,8 @@ class Augmentation:
     """degrees"""
     shift: float = 2.5
     """rows; half of it columns"""
+    elastic: float = 0.02
+    """share of the length by which bands are moved along the axis, some up, some down"""
     contrast: float = 0.25
     brightness: float = 0.2
     """standard deviations of the cell"""
@@ -70,6 +72,8 @@ def augmented(
     values = np.where(inside, np.clip(values, FLOOR, -FLOOR), FLOOR).astype(np.float32)
     if rng.random() < 0.5:
         values = np.ascontiguousarray(values[:, ::-1])
+    if how.elastic:
+        values = _stretched(values, rng, how.elastic)
     wanted = frame.median_rows / scale.length * np.exp(rng.uniform(-how.zoom, how.zoom))
     zoom = min(wanted, frame.rows / len(values))
     drawn = place(values, _jittered(values.shape, frame, zoom, rng, how), frame, zoom)
@@ -170,6 +174,18 @@ def _debris(scale: CellScale, rng: np.random.Generator) -> NDArray[np.float32]:
     values = np.clip(rng.uniform(-2.5, 2.5) + strength * np.asarray(mottled), FLOOR + 0.05, -FLOOR)
     soft = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 2.0)) / 255.0
     return np.where(soft > 0.1, FLOOR + (values - FLOOR) * soft, FLOOR).astype(np.float32)
+
+
+def _stretched(values: NDArray[np.float32], rng: np.random.Generator, share: float) -> NDArray[np.float32]:
+    """Rows moved along the axis by a smooth wave that leaves both ends: chromosomes are not spread evenly."""
+    along = np.linspace(0.0, np.pi, len(values))
+    waves = rng.uniform(-share, share, 3) * len(values) / np.arange(1, 4)
+    rows = np.arange(len(values)) + sum(wave * np.sin((k + 1) * along) for k, wave in enumerate(waves))
+    rows = np.clip(rows, 0.0, len(values) - 1.0)
+    upper = np.minimum(rows.astype(int), max(len(values) - 2, 0))
+    lower = np.minimum(upper + 1, len(values) - 1)
+    part = (rows - upper).astype(np.float32)[:, None]
+    return np.asarray(values[upper] * (1.0 - part) + values[lower] * part, np.float32)
 
 
 def _jittered(

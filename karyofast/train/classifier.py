@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +17,13 @@ from torch.nn.functional import cross_entropy
 from karyofast.classify import Frame, network_input
 from karyofast.config import Staining
 from karyofast.errors import DataError, OptionError
+from karyofast.models.average import Learner, follow
 from karyofast.models.slim import Slim
+from karyofast.models.store import find
 from karyofast.models.vgg16 import CLASS_COUNT, NOTHING, Recogniser, Vgg16
+from karyofast.runtimes.onnx import frame_of
+from karyofast.runtimes.torch import network_of
+from karyofast.train.ahead import drawn_ahead
 from karyofast.train.augment import Augmentation, augmented
 from karyofast.train.crops import CropSet
 from karyofast.train.loop import State, claim, log, one_cycle
@@ -31,6 +36,9 @@ SAVE_EVERY = 50
 START_CROPS = 256
 """Crops on which the batch normalisations of a start are unfolded: their moments then hold to a few percent."""
 
+
+WARMTH = 2.0
+"""Temperature at which teachers are heard."""
 
 Network = Literal["vgg16", "slim"]
 
@@ -77,6 +85,12 @@ class TrainOptions:
     """weights to start from, see `karyofast.train.start.start_from`; none: random ones"""
     frozen: int = 0
     """convolutions from the input on whose weights stay as they started"""
+    average: float = 0.998
+    """share that the moving average of the weights, which is what is kept, holds on to a step"""
+    teachers: tuple[str, ...] = ()
+    """models whose mean answer is learned beside the truth (Hinton et al. 2015); each a plain chain of layers"""
+    taught: float = 0.7
+    """share of the loss that is of the teachers"""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -87,6 +101,7 @@ def train(
     resume: bool = True,
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    workers: int = 0,
 ) -> Vgg16 | Slim:
     """Train a classifier on the training cases of `crops`.
 
@@ -102,6 +117,13 @@ def train(
         "cpu" or "cuda".
     progress : callable, optional
         Called with (step, steps, figures) after each step.
+    workers : int
+        Processes that draw the coming batches; 0: the training itself draws each.
+
+    Returns
+    -------
+    Vgg16 or Slim
+        With the moving average of the weights.
 
     Raises
     ------
@@ -109,6 +131,8 @@ def train(
         No training crops.
     OptionError
         The folder belongs to a run with other options.
+    ModelError
+        A teacher or a start is not there, or is of another network.
     """
     chosen = np.arange(len(crops.label)) if options.everything else crops.part("train")
     if len(chosen) == 0:
@@ -116,36 +140,100 @@ def train(
     if options.frozen and options.network != "vgg16":
         raise OptionError(f"convolutions can be frozen in vgg16 alone. Got: {options.frozen} in {options.network}.")
     keep_freed_memory()
+    teachers = [_Teacher(one, device) for one in options.teachers]
     claim(folder, options, resume)
-    per_epoch = len(chosen) // options.batch or 1
-    first = per_epoch * options.epochs
-    steps = first + per_epoch * options.more
-    network = _network(options, device)
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    state = State(network, torch.optim.AdamW(trained, lr=options.rate, weight_decay=options.decay))
+    plan = _Plan(crops, chosen, options, tuple(one.frame for one in teachers))
+    learner = Learner[Vgg16 | Slim](_network(options, device))
+    trained = [parameter for parameter in learner.network.parameters() if parameter.requires_grad]
+    state = State(learner, torch.optim.AdamW(trained, lr=options.rate, weight_decay=options.decay))
     if not (resume and state.restore(folder)) and options.start:
-        _start(network, crops, chosen, options, device)
+        _start(learner.network, crops, chosen, options, device)
     figures: dict[str, float] = {}
-    for epoch in range(state.step // per_epoch, options.epochs + options.more):
-        order = np.random.default_rng([options.seed, epoch]).permutation(chosen)
-        started, losses = time.perf_counter(), []
-        for position in range(state.step % per_epoch, per_epoch):
-            batch = order[position * options.batch : (position + 1) * options.batch]
-            state.set_rate(_rate(state.step, first, steps, options))
-            how = options.augmentation
-            if state.step >= options.late * first:
-                how = replace(how, defocus=options.late_defocus)
-            losses.append(_step(state, crops, batch, options, how, device))
-            if state.step % SAVE_EVERY == 0:
-                state.save(folder)
-            if progress:
-                progress(state.step, steps, {**figures, "loss": losses[-1]})
-        state.save(folder)
-        figures = measure(network, options.frame, crops, crops.part("validation"), device)
-        line = {"epoch": epoch + 1, "loss": float(np.mean(losses)), **figures}
-        line["seconds"] = round(time.perf_counter() - started, 1)
-        log(folder, line)
-    return network
+    started, losses = time.perf_counter(), []
+    for batch in drawn_ahead(_drawn, plan, range(state.step, plan.steps), workers):
+        state.set_rate(_rate(state.step, plan.first, plan.steps, options))
+        losses.append(_step(state, learner, batch, teachers, options, device))
+        epoch, within = divmod(state.step, plan.per_epoch)
+        if within == 0 or state.step % SAVE_EVERY == 0:
+            state.save(folder)
+        if progress:
+            progress(state.step, plan.steps, {**figures, "loss": losses[-1]})
+        if within == 0:
+            figures = measure(learner.average, options.frame, crops, crops.part("validation"), device)
+            line = {"epoch": epoch, "loss": float(np.mean(losses)), **figures}
+            log(folder, {**line, "seconds": round(time.perf_counter() - started, 1)})
+            started, losses = time.perf_counter(), []
+    return learner.average
+
+
+class _Teacher:
+    """What a trained network says of crops laid out for it."""
+
+    def __init__(self, name: str, device: str) -> None:
+        info = find(name, "classifier")
+        self.frame = frame_of(info)
+        layers = network_of(info).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._layers, self._device = layers.eval(), device
+
+    @torch.no_grad()
+    def __call__(self, crops: NDArray[np.float32]) -> Tensor:
+        inputs = torch.from_numpy(crops).to(self._device, memory_format=torch.channels_last)
+        with torch.autocast(self._device, torch.bfloat16, enabled=quick_bfloat16(self._device)):
+            logits = self._layers(inputs)
+        return torch.softmax(logits.float() / WARMTH, dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What decides the batch of each step."""
+
+    crops: CropSet
+    chosen: NDArray[np.int64]
+    options: TrainOptions
+    frames: tuple[Frame, ...]
+    """of the teachers"""
+
+    @property
+    def per_epoch(self) -> int:
+        return len(self.chosen) // self.options.batch or 1
+
+    @property
+    def first(self) -> int:
+        """Steps of the first cycle."""
+        return self.per_epoch * self.options.epochs
+
+    @property
+    def steps(self) -> int:
+        return self.first + self.per_epoch * self.options.more
+
+
+class _Batch(NamedTuple):
+    """Inputs (n, 1, rows, columns), outputs that are right (n,), whether up is known (n,), inputs of each teacher."""
+
+    inputs: NDArray[np.float32]
+    right: NDArray[np.int64]
+    oriented: NDArray[np.bool_]
+    seen: list[NDArray[np.float32]]
+
+
+def _drawn(plan: _Plan, step: int) -> _Batch:
+    options = plan.options
+    epoch, position = divmod(step, plan.per_epoch)
+    order = np.random.default_rng([options.seed, epoch]).permutation(plan.chosen)
+    batch = order[position * options.batch : (position + 1) * options.batch]
+    how = options.augmentation
+    if step >= options.late * plan.first:
+        how = replace(how, defocus=options.late_defocus)
+
+    def draw(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        # each crop is changed in the same way for every frame
+        rngs = np.random.default_rng([options.seed, 1, step]).spawn(len(batch))
+        drawn = [augmented(plan.crops, int(one), frame, rng, how) for one, rng in zip(batch, rngs, strict=True)]
+        return np.stack([values for values, _ in drawn])[:, None], np.array([right for _, right in drawn])
+
+    inputs, right = draw(options.frame)
+    seen = [inputs if frame == options.frame else draw(frame)[0] for frame in plan.frames]
+    return _Batch(inputs, right, plan.crops.oriented[batch], seen)
 
 
 def _network(options: TrainOptions, device: str) -> Vgg16 | Slim:
@@ -186,29 +274,31 @@ def _rate(step: int, first: int, steps: int, options: TrainOptions) -> float:
 
 def _step(
     state: State,
-    crops: CropSet,
-    batch: NDArray[np.int64],
+    learner: Learner[Vgg16 | Slim],
+    batch: _Batch,
+    teachers: list[_Teacher],
     options: TrainOptions,
-    how: Augmentation,
     device: str,
 ) -> float:
-    rng = np.random.default_rng([options.seed, 1, state.step])
-    drawn = [augmented(crops, int(index), options.frame, rng, how) for index in batch]
-    inputs = torch.from_numpy(np.stack([values for values, _ in drawn])[:, None]).to(device)
-    right = np.array([right for _, right in drawn])
     # dropout draws from torch's own generator: seeded by the step, a resumed run drops what an unbroken one does
     torch.manual_seed(options.seed * 1_000_003 + state.step)
-    state.network.train()
-    for module in _frozen(state.network, options):
+    learner.network.train()
+    for module in _frozen(learner.network, options):
         module.eval()
     state.optimizer.zero_grad(set_to_none=True)
+    inputs = torch.from_numpy(batch.inputs).to(device, memory_format=torch.channels_last)
     with torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
-        logits = state.network(inputs.to(memory_format=torch.channels_last))
-    oriented = torch.from_numpy(crops.oriented[batch]).to(device)
-    loss = joint_loss(logits.float(), torch.from_numpy(right).to(device), oriented, options.smoothing)
+        logits = learner.network(inputs).float()
+    right, oriented = torch.from_numpy(batch.right).to(device), torch.from_numpy(batch.oriented).to(device)
+    loss = joint_loss(logits, right, oriented, options.smoothing)
+    if teachers:
+        said = torch.stack([teacher(seen) for teacher, seen in zip(teachers, batch.seen, strict=True)]).mean(dim=0)
+        heard = WARMTH**2 * cross_entropy(logits / WARMTH, said)
+        loss = (1.0 - options.taught) * loss + options.taught * heard
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    torch.nn.utils.clip_grad_norm_(learner.network.parameters(), 5.0)
     state.optimizer.step()
+    follow(learner.average, learner.network, options.average, state.step)
     state.step += 1
     return float(loss.detach())
 

@@ -55,7 +55,12 @@ class PieceStore:
         for row in rows:
             cells.setdefault(row.cell, []).append(row)
         self.cells = list(cells.values())
+        self._kept = kept
         self._read = lru_cache(maxsize=kept)(self._load)
+
+    def __reduce__(self) -> tuple[type[PieceStore], tuple[CropSource, list[CropRow], int]]:
+        # what was read is not sent to another process
+        return PieceStore, (self._source, [row for cell in self.cells for row in cell], self._kept)
 
     def _load(self, row: CropRow) -> Piece:
         density, region = isolate(self._source.grey(row))

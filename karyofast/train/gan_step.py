@@ -105,8 +105,7 @@ def gan_step(
     won = softplus(-score).mean() + _told(made_by, draws.which, how)
     _move(state, won)
     gan.discriminator.requires_grad_(True)
-    # at first the average follows at once: it must not remember random weights
-    gan.follow(min(how.ema, (1 + state.step) / (10 + state.step)))
+    gan.follow(how.ema, state.step)
     state.step += 1
     return float(lost.detach()), float(won.detach())
 

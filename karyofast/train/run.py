@@ -68,6 +68,7 @@ def train_classifier(
     threads: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
+    workers: int = 0,
 ) -> ClassifierScore:
     """Train a classifier on single chromosomes and write it as the model directory ``out/name``.
 
@@ -89,6 +90,8 @@ def train_classifier(
     device : str
         "cpu" or "cuda".
     progress : callable, optional
+    workers : int
+        Processes that draw the coming batches; 0: the training itself draws each.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def train_classifier(
     if pictures:
         crops += cut_out(pictures, options.variants)
     network = classifier.train(
-        crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures)
+        crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures), workers
     )
     return write_classifier(network, crops, out / name, name, data, options, pictures)
 
@@ -204,7 +207,9 @@ def train_separator(
     name: str = "axis",
     resume: bool = True,
     threads: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
+    workers: int = 0,
 ) -> Path:
     """Train an AxisNet on composed scenes (and on real pictures) and write the model directory ``out/name``.
 
@@ -225,7 +230,11 @@ def train_separator(
         Go on from the checkpoint in `out`.
     threads : int
         CPU threads, 0: one a core.
+    device : str
+        "cpu" or "cuda".
     progress : callable, optional
+    workers : int
+        Processes that compose the coming scenes; 0: the training itself composes each.
 
     Returns
     -------
@@ -239,8 +248,9 @@ def train_separator(
     store = PieceStore(source, [row for row in source.rows if split_of(row.case) == "train"])
     real = real_pictures(pictures, slides) if pictures else []
     network = separator.train(
-        store, real, out, options, resume, lambda step, steps, figures: tell("train", step, steps, figures)
-    )
+        store, real, out, options, resume, device,
+        lambda step, steps, figures: tell("train", step, steps, figures), workers,
+    )  # fmt: skip
     return write_separator(network, out / name, name, data, _named(pictures), options)
 
 
@@ -315,6 +325,9 @@ def _classifier_card(
     if options.start:
         frozen = f", the first {options.frozen} convolutions left as they were" if options.frozen else ""
         started = f"\nStarted from the weights of {Path(options.start).name}{frozen}."
+    if options.teachers:
+        names = ", ".join(Path(one).name for one in options.teachers)
+        started += f"\nTaught by {names}: {options.taught:.0%} of the loss is their mean answer."
     direction = f"{score.orientation:.2%}" if options.oriented else "not known"
     stain = "G-banded" if options.stain == "giemsa" else "fluorescent"
     return f"""# {name}

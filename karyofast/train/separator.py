@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from karyofast.errors import DataError
+from karyofast.models.average import Learner, follow
 from karyofast.models.axisnet import BINS, AxisNet
+from karyofast.train.ahead import drawn_ahead
 from karyofast.train.axes import Example, Picture, composed, cut
 from karyofast.train.compose import ComposeOptions, PieceStore
 from karyofast.train.loop import State, claim, log, one_cycle
@@ -43,6 +47,8 @@ class SeparatorOptions:
     seed: int = 0
     every: int = 100
     """steps between checkpoints"""
+    average: float = 0.998
+    """share that the moving average of the weights, which is what is kept, holds on to a step"""
     start: str = ""
     """separator to start from, see `karyofast.train.start.start_separator`; none: random weights"""
     scene: ComposeOptions = field(default_factory=ComposeOptions)
@@ -54,7 +60,9 @@ def train(
     folder: Path,
     options: SeparatorOptions = SeparatorOptions(),
     resume: bool = True,
+    device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    workers: int = 0,
 ) -> AxisNet:
     """Train an AxisNet.
 
@@ -69,8 +77,17 @@ def train(
     options : SeparatorOptions
     resume : bool
         Go on from the folder's checkpoint when it holds one made with the same options.
+    device : str
+        "cpu" or "cuda".
     progress : callable, optional
         Called with (step, steps, figures) after each step.
+    workers : int
+        Processes that compose the coming scenes; 0: the training itself composes each.
+
+    Returns
+    -------
+    AxisNet
+        With the moving average of the weights.
 
     Raises
     ------
@@ -84,29 +101,47 @@ def train(
     keep_freed_memory()
     claim(folder, options, resume)
     torch.manual_seed(options.seed)
-    network = AxisNet()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = State(network, torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay))
+    network: AxisNet = AxisNet().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = Learner(network)
+    optimizer = torch.optim.AdamW(learner.network.parameters(), lr=options.rate, weight_decay=options.decay)
+    state = State(learner, optimizer)
     if not (resume and state.restore(folder)) and options.start:
         rng = np.random.default_rng([options.seed, 3])
         some = np.stack([_example(store, pictures, rng, options).density for _ in range(CHECKED)])
-        start_separator(network, options.start, torch.from_numpy(some[:, None]))
+        start_separator(learner.network, options.start, torch.from_numpy(some[:, None]).to(device))
     watched = _watched(store, pictures, options)
     started, losses = time.perf_counter(), []
     total = options.steps + options.more
-    while state.step < total:
-        rng = np.random.default_rng([options.seed, 1, state.step])
-        batch = [_example(store, pictures, rng, options) for _ in range(options.batch)]
+    for batch in drawn_ahead(_drawn, (store, pictures, options), range(state.step, total), workers):
         state.set_rate(_rate(state.step, options))
-        losses.append(_step(state, batch, options))
+        losses.append(_step(state, learner, batch, options, device))
         if progress:
             progress(state.step, total, {"loss": losses[-1]})
         if state.step % options.every == 0 or state.step == total:
             state.save(folder)
-            figures = {"step": state.step, "loss": float(np.mean(losses)), **measure(network, watched)}
+            figures = {"step": state.step, "loss": float(np.mean(losses)), **measure(learner.average, watched, device)}
             log(folder, {**figures, "seconds": round(time.perf_counter() - started, 1)})
             losses = []
-    return network
+    return learner.average
+
+
+def _drawn(shared: tuple[PieceStore, Sequence[Picture], SeparatorOptions], step: int) -> _Batch:
+    store, pictures, options = shared
+    rng = np.random.default_rng([options.seed, 1, step])
+    batch = [_example(store, pictures, rng, options) for _ in range(options.batch)]
+    return _Batch(
+        np.stack([one.density for one in batch])[:, None],
+        np.stack([one.targets for one in batch]),
+        np.stack([one.weight for one in batch])[:, None],
+    )
+
+
+class _Batch(NamedTuple):
+    """Densities (n, 1, rows, columns), targets (n, channels, rows, columns), weights (n, 1, rows, columns)."""
+
+    density: NDArray[np.float32]
+    targets: NDArray[np.uint8]
+    weight: NDArray[np.float32]
 
 
 def _rate(step: int, options: SeparatorOptions) -> float:
@@ -115,13 +150,13 @@ def _rate(step: int, options: SeparatorOptions) -> float:
     return 0.5 * options.rate * one_cycle((step - options.steps) / options.more, options.warm)
 
 
-def measure(network: AxisNet, examples: Sequence[Example]) -> dict[str, float]:
+def measure(network: AxisNet, examples: Sequence[Example], device: str = "cpu") -> dict[str, float]:
     """Dice of foreground, overlap and cores over examples that were not trained on."""
     network.eval()
     both = np.zeros((3, 2))
     for one in examples:
         with torch.inference_mode():
-            on = network(torch.from_numpy(one.density)[None, None])[0].float().numpy() > 0
+            on = network(torch.from_numpy(one.density)[None, None].to(device))[0].float().cpu().numpy() > 0
         for row, part in enumerate((slice(0, 1), slice(1, 2), slice(2, None))):
             true = one.targets[part] > 0
             seen = on[part] & (one.weight > 0)
@@ -144,25 +179,24 @@ def _example(
     return composed(store, rng, options.scene, BINS)
 
 
-def _step(state: State, batch: Sequence[Example], options: SeparatorOptions) -> float:
-    density = torch.from_numpy(np.stack([one.density for one in batch])[:, None])
-    wanted = torch.from_numpy(np.stack([one.targets for one in batch]).astype(np.float32))
-    weight = torch.from_numpy(np.stack([one.weight for one in batch])[:, None])
-    state.network.train()
+def _step(state: State, learner: Learner[AxisNet], batch: _Batch, options: SeparatorOptions, device: str) -> float:
+    density, wanted, weight = (torch.from_numpy(one).to(device) for one in batch)
+    learner.network.train()
     state.optimizer.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = state.network(density.to(memory_format=torch.channels_last))
-    loss = _loss(logits.float(), wanted, weight, options.core_weight)
+    with torch.autocast(device, torch.bfloat16):
+        logits = learner.network(density.to(memory_format=torch.channels_last))
+    loss = _loss(logits.float(), wanted.float(), weight, options.core_weight)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    torch.nn.utils.clip_grad_norm_(learner.network.parameters(), 5.0)
     state.optimizer.step()
+    follow(learner.average, learner.network, options.average, state.step)
     state.step += 1
     return float(loss.detach())
 
 
 def _loss(logits: Tensor, wanted: Tensor, weight: Tensor, core_weight: float) -> Tensor:
     """Weighted cross entropy of every channel plus the Dice loss of foreground, overlap and cores."""
-    emphasis = torch.full((logits.shape[1], 1, 1), core_weight)
+    emphasis = torch.full((logits.shape[1], 1, 1), core_weight, device=logits.device)
     emphasis[0] = 1.0
     entropy = binary_cross_entropy_with_logits(logits, wanted, pos_weight=emphasis, reduction="none") * weight
     share = torch.sigmoid(logits) * weight
