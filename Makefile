@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 bench-peers bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 bench-peers bench-cuda bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -109,6 +109,10 @@ $(PEERS)/.done: benches/peers.txt constraints.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt -r benches/peers.txt
 	touch $@
+
+# The classifiers on a GPU, by precision, batch and CUDA graph, beside the CPU; it needs a CUDA build of torch.
+bench-cuda: $(VENV)/.dev
+	$(BIN)/python benches/cuda.py --data $(DATA)
 
 # This tree against BASE, both built here and run in turn; fails where a kernel has lost a tenth.
 BASE ?= main

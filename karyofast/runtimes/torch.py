@@ -1,7 +1,7 @@
-"""PyTorch: a classifier of the store on the CPU or on CUDA, channels last, in fp32 or under autocast.
+"""PyTorch: a classifier of the store on the CPU or on CUDA, channels last, in fp32, fp16 or bf16.
 
 On CUDA the pass over one batch is a CUDA graph: a cell is small for a GPU, and launching each layer would take longer
-than running it.
+than running it. Below fp32 the weights are cast once, when they are loaded: autocast would cast them at every pass.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ WARM = 3
 """Passes before a CUDA graph is captured: libraries choose their kernels and take memory meanwhile."""
 
 Outputs = tuple[torch.Tensor, torch.Tensor]
+Step = tuple[nn.Module, list[str], str]
 
-_TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class TorchClassifier:
@@ -40,20 +41,28 @@ class TorchClassifier:
         CPU threads of the whole process, 0: as they are.
     device : {"cpu", "cuda"}
     precision : {"fp32", "fp16", "bf16"}
-        Below fp32 by autocast: softmax and what follows stay fp32.
+        Of the layers, "fp32" without TF32; softmax and what follows are always fp32.
     batch : int
-        Crops of the CUDA graph: fewer are filled up to it, more are read in parts.
+        Crops read at once, more are read in parts; a CUDA graph reads as many even where there are fewer.
+    graph : bool
+        Capture a CUDA graph, on CUDA; without one each layer is launched by itself.
 
     Raises
     ------
     NotBuiltError
         PyTorch sees no GPU.
     ModelError
-        The network is not a plain chain of layers.
+        The network has a layer that is not known here.
     """
 
     def __init__(
-        self, info: ModelInfo, threads: int = 0, device: str = "cpu", precision: str = "fp32", batch: int = 46
+        self,
+        info: ModelInfo,
+        threads: int = 0,
+        device: str = "cpu",
+        precision: str = "fp32",
+        batch: int = 46,
+        graph: bool = True,
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise NotBuiltError(
@@ -64,27 +73,26 @@ class TorchClassifier:
             torch.set_num_threads(threads)
         self.info = info
         self.frame = frame_of(info)
-        self._device, self._type = device, _TYPES.get(precision)
-        network = network_of(info)
-        self._network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self._batch = batch
-        self._run = Replayed(self._pass, (batch, 1, *self.frame.size)) if device == "cuda" else self._pass
+        self._device, self._type, self._batch = device, _TYPES[precision], batch
+        network = network_of(info).eval()
+        self._network = network.to(device, self._type, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        replayed = device == "cuda" and graph
+        self._run = Replayed(self._pass, (batch, 1, *self.frame.size)) if replayed else self._pass
 
     @torch.inference_mode()
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Class probabilities (n, 24) and that the p arm is up (n,) of crops (n, 1, rows, columns); all float32."""
-        given = torch.from_numpy(crops)
-        parts = torch.split(given, self._batch) if self._device == "cuda" else (given,)
+        parts = torch.split(torch.from_numpy(crops), self._batch)
         # what a graph gives is overwritten by its next replay
-        told = [[one.cpu() for one in self._run(part.to(self._device))] for part in parts]
+        told = [[one.cpu() for one in self._run(part)] for part in parts]
         classes, up = (torch.cat(one).numpy() for one in zip(*told, strict=True))
         return classes, up
 
     def _pass(self, crops: torch.Tensor) -> Outputs:
-        # a cache of casts would be freed while a graph still reads it
-        with torch.autocast(self._device, self._type, enabled=self._type is not None, cache_enabled=False):
-            logits = self._network(crops.contiguous(memory_format=torch.channels_last))
-        return split(logits.float())
+        given = crops.to(self._device, self._type, memory_format=torch.channels_last)
+        # TF32 is no fp32; the quickest of cuDNN's algorithms is looked for once a shape
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            return split(self._network(given).float())
 
 
 class Replayed:
@@ -112,29 +120,70 @@ class Replayed:
             self._outputs = run(self._crops)
 
     def __call__(self, crops: torch.Tensor) -> Outputs:
-        """Outputs of `crops` (n, ...), valid until the next call; the rest of the batch is what was there before."""
+        """Outputs of `crops` (n, ...) of any device, valid until the next call; the rest of the batch stays."""
         self._crops[: len(crops)].copy_(crops)
         self._graph.replay()
         classes, up = self._outputs
         return classes[: len(crops)], up[: len(crops)]
 
 
-def network_of(info: ModelInfo) -> nn.Sequential:
+class Sum(nn.Module):
+    """What a residual block gives, and what it read."""
+
+    def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Element by element."""
+        return one + other
+
+
+class Layers(nn.Module):
+    """Layers in the order of an ONNX graph: each reads what earlier ones gave, by name.
+
+    Parameters
+    ----------
+    steps : list of (layer, names read, name given)
+        The first reads `given`; the last is linear and gives the logits.
+    given : str
+    """
+
+    def __init__(self, steps: list[Step], given: str) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layer for layer, _, _ in steps)
+        self._names = [(read, name) for _, read, name in steps]
+        self._last = {one: place for place, (read, _) in enumerate(self._names) for one in read}
+        self._given = given
+
+    def hidden(self, crops: torch.Tensor) -> torch.Tensor:
+        """What the last layer reads, (n, hidden)."""
+        values = {self._given: crops}
+        for place, (layer, (read, name)) in enumerate(zip(self.layers[:-1], self._names, strict=False)):
+            values[name] = layer(*(values[one] for one in read))
+            for one in read:
+                if self._last[one] == place:
+                    values.pop(one, None)  # its memory is needed
+        return values[self._names[-1][0][0]]
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 49) of crops (n, 1, rows, columns)."""
+        logits: torch.Tensor = self.layers[-1](self.hidden(crops))
+        return logits
+
+
+def network_of(info: ModelInfo) -> Layers:
     """The layers of an exported classifier up to its logits, with their weights."""
     graph = plain(info.weights).graph
     weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
-    layers: list[nn.Module] = []
-    last = graph.input[0].name
+    steps: list[Step] = []
     for node in graph.node:
-        if node.op_type == "Softmax":
-            return nn.Sequential(*layers)
-        if node.input[0] != last or node.op_type not in _LAYERS:
+        if node.op_type == "Softmax" and steps and isinstance(steps[-1][0], nn.Linear):
+            return Layers(steps, graph.input[0].name)
+        own = [weights[name] for name in node.input if name in weights]
+        if node.op_type not in _LAYERS or bool(own) != (node.op_type in _WEIGHTED):
             break
-        layers.append(_LAYERS[node.op_type](_attributes(node), [weights[name] for name in node.input[1:]]))
-        last = node.output[0]
+        read = [name for name in node.input if name not in weights]
+        steps.append((_LAYERS[node.op_type](_attributes(node), own), read, node.output[0]))
     raise ModelError(
-        f"{info.weights}: PyTorch runs plain chains of {', '.join(_LAYERS)} in floating point. "
-        f"Got: {node.op_type} after {len(layers)} layers. Take --runtime onnxruntime."
+        f"{info.weights}: PyTorch runs layers of {', '.join(_LAYERS)} in floating point. "
+        f"Got: {node.op_type} after {len(steps)} layers. Take --runtime onnxruntime."
     )
 
 
@@ -162,7 +211,10 @@ def _filled(layer: nn.Conv2d | nn.Linear, weights: list[torch.Tensor]) -> nn.Mod
 _LAYERS: dict[str, Callable[[dict[str, Any], list[torch.Tensor]], nn.Module]] = {
     "Conv": _convolution,
     "Gemm": _linear,
-    "Relu": lambda told, weights: nn.ReLU(inplace=True),
+    "Relu": lambda told, weights: nn.ReLU(),
     "MaxPool": lambda told, weights: nn.MaxPool2d(tuple(told["kernel_shape"]), tuple(told["strides"])),
     "Flatten": lambda told, weights: nn.Flatten(),
+    "Add": lambda told, weights: Sum(),
 }
+
+_WEIGHTED = ("Conv", "Gemm")

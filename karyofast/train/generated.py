@@ -100,8 +100,8 @@ class Judge:
         features, classes = [], []
         for first in range(0, len(crops), BATCH):
             some = torch.from_numpy(self._enlarged(crops[first : first + BATCH])).to(self._device)
-            hidden = [self._network[:-1](one) for one in (some, torch.flip(some, dims=(2, 3)))]
-            straight, turned = (torch.softmax(self._network[-1](one), dim=1) for one in hidden)
+            hidden = [self._network.hidden(one) for one in (some, torch.flip(some, dims=(2, 3)))]
+            straight, turned = (torch.softmax(self._network.layers[-1](one), dim=1) for one in hidden)
             said = straight + turned
             known = said[:, :CLASS_COUNT] + said[:, CLASS_COUNT:NOTHING]
             best = torch.where(known.amax(dim=1) > said[:, NOTHING], known.argmax(dim=1), -1)
