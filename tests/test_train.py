@@ -193,6 +193,28 @@ def test_a_student_comes_nearer_to_its_teacher_than_one_without(crops, started, 
         classifier.train(crops, tmp_path / "none", replace(options, teachers=("no-such-model",)))
 
 
+def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
+    from dataclasses import replace
+
+    from karyofast.train.ablation import ALL, ARMS, ENSEMBLE, ablate
+
+    options = replace(OPTIONS, epochs=1, network="slim")
+    arms = (ALL, "no augmentation")
+    steps = []
+    first = ablate(crops, tmp_path, options, 2, arms, tell=lambda arm, *_: steps.append(arm))
+    assert [(one.arm, one.seed) for one in first] == [*((arm, seed) for seed in (0, 1) for arm in arms), (ENSEMBLE, 0)]
+    assert set(steps) == set(arms)
+    again = ablate(crops, tmp_path, options, 2, arms, tell=lambda *_: pytest.fail("trained twice"))
+    assert again == first
+    assert all(one.score.crops == len(crops.part("test")) for one in first)
+    with pytest.raises(OptionError, match="other options"):
+        ablate(crops, tmp_path, replace(options, batch=6), 1, (ALL,))
+    with pytest.raises(OptionError, match="no elastic"):
+        ablate(crops, tmp_path, options, 1, ("no elastic",))
+    for augmentation, _ in ARMS.values():
+        replace(options.augmentation, **augmentation)
+
+
 def test_elastic_bands_move_along_the_axis_and_the_ends_stay(crops):
     from karyofast.train.augment import _stretched
 

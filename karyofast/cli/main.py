@@ -27,6 +27,7 @@ from karyofast.cli import (
     serve,
     simulate,
     train,
+    train_ablation,
     train_gan,
 )
 from karyofast.cli.output import STOPPED, USAGE
@@ -55,6 +56,7 @@ app.command()(classify.classify)
 app.command()(simulate.simulate)
 evaluate.app.command()(evaluate_failures.failures)
 app.add_typer(evaluate.app, name="evaluate")
+train.app.command()(train_ablation.ablation)
 train.app.command()(train_gan.gan)
 train.app.command()(train_gan.plane)
 app.add_typer(train.app, name="train")

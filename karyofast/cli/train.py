@@ -33,6 +33,10 @@ TrainThreads = Annotated[int, typer.Option(min=0, help="CPU threads, 0: one a co
 Workers = Annotated[int, typer.Option(min=0, help="Processes that draw the coming batches, for a GPU; 0: none.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the run folder's checkpoint.")]
+Teachers = Annotated[
+    list[str] | None,
+    typer.Option("--teacher", help="A model, name or folder, whose answers are learned too; may be repeated."),
+]
 Name = Annotated[str, typer.Option(help="Name of the model.")]
 
 Told = Callable[[str, int, int, dict[str, float]], None]
@@ -53,10 +57,7 @@ def classifier(
         typer.Option("--from", help="Weights to start from: a model's name or folder, or a vgg16_bn state dict."),
     ] = "",
     frozen: Annotated[int, typer.Option(min=0, max=13, help="Convolutions from the input on to leave alone.")] = 0,
-    teachers: Annotated[
-        list[str] | None,
-        typer.Option("--teacher", help="A VGG-16, name or folder, whose answers are learned too; may be repeated."),
-    ] = None,
+    teachers: Teachers = None,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
     stain: Annotated[Staining, typer.Option(help="Of the simulated cells.")] = "giemsa",
     pictures: Annotated[

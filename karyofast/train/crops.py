@@ -60,6 +60,19 @@ class CropSet:
         """Indices of the chromosomes of the split "train", "validation" or "test"."""
         return np.flatnonzero(self.split == name)
 
+    def only(self, chosen: NDArray[np.bool_]) -> CropSet:
+        """The chromosomes where `chosen` bool (n,) is True."""
+        kept = np.flatnonzero(chosen)
+        return CropSet(
+            tuple(self.crops[i] for i in kept),
+            self.upright[kept],
+            self.oriented[kept],
+            self.label[kept],
+            self.cell[kept],
+            self.split[kept],
+            tuple(self.scales[i] for i in kept),
+        )
+
     def __add__(self, other: CropSet) -> CropSet:
         """Both sets, this one first."""
         return CropSet(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from karyofast import __version__
 from karyofast.arrange import arrange
@@ -106,6 +107,17 @@ def train_classifier(
     if threads:
         torch.set_num_threads(threads)
     tell = progress or (lambda *_: None)
+    crops = read_data(data, options, pictures, tell)
+    network = classifier.train(
+        crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures), workers
+    )
+    return write_classifier(network, crops, out / name, name, data, options, pictures)
+
+
+def read_data(
+    data: Path, options: classifier.TrainOptions, pictures: Path | None = None, tell: Progress = lambda *_: None
+) -> CropSet:
+    """Straighten what a classifier is trained and scored on, see `train_classifier`; one process a thread of torch."""
     cells = sum(1 for _ in CropSource(data).cells())
     jobs = torch.get_num_threads()
     crops = prepare(
@@ -129,10 +141,7 @@ def train_classifier(
         )
     if pictures:
         crops += cut_out(pictures, options.variants)
-    network = classifier.train(
-        crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures), workers
-    )
-    return write_classifier(network, crops, out / name, name, data, options, pictures)
+    return crops
 
 
 def write_classifier(
@@ -170,12 +179,18 @@ def write_classifier(
     return score
 
 
-def score_classifier(runtime: Runtime, crops: CropSet, indices: np.ndarray) -> ClassifierScore:
+def score_classifier(runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]) -> ClassifierScore:
     """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
     inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.frame) for i in indices])
     parts = [read_crops(inputs[first : first + 64, None], runtime) for first in range(0, len(inputs), 64)]
-    classes = np.concatenate([part[0] for part in parts])
-    up = np.concatenate([part[1] for part in parts])
+    classes, up = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return score_labels(classes, up, crops, indices)
+
+
+def score_labels(
+    classes: NDArray[np.float32], up: NDArray[np.float32], crops: CropSet, indices: NDArray[np.int64]
+) -> ClassifierScore:
+    """Score class probabilities (n, 24) and that the p arm is up (n,) of some chromosomes of a crop set."""
     truth, cell = crops.label[indices], crops.cell[indices]
     assigned = np.full(len(indices), -1)
     for one in np.unique(cell):
