@@ -228,12 +228,12 @@ def _drawn(plan: _Plan, step: int) -> _Batch:
     def draw(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         # each crop is changed in the same way for every frame
         rngs = np.random.default_rng([options.seed, 1, step]).spawn(len(batch))
-        drawn = [augmented(plan.crops, int(one), frame, rng, how) for one, rng in zip(batch, rngs, strict=True)]
-        return np.stack([values for values, _ in drawn])[:, None], np.array([right for _, right in drawn])
+        changed = [augmented(plan.crops, int(one), frame, rng, how) for one, rng in zip(batch, rngs, strict=True)]
+        return np.stack([values for values, _ in changed])[:, None], np.array([right for _, right in changed])
 
-    inputs, right = draw(options.frame)
-    seen = [inputs if frame == options.frame else draw(frame)[0] for frame in plan.frames]
-    return _Batch(inputs, right, plan.crops.oriented[batch], seen)
+    drawn = {frame: draw(frame) for frame in (options.frame, *plan.frames)}
+    inputs, right = drawn[options.frame]
+    return _Batch(inputs, right, plan.crops.oriented[batch], [drawn[frame][0] for frame in plan.frames])
 
 
 def _network(options: TrainOptions, device: str) -> Vgg16 | Slim:
