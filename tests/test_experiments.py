@@ -17,13 +17,15 @@ from karyofast.experiments.found import Found
 from karyofast.experiments.generated import gan_options, generated, person_labels
 from karyofast.experiments.inputs import Inputs, read_inputs, training_cells
 from karyofast.experiments.networks import build
-from karyofast.experiments.plan import ALL_CELLS, FULL, QUICK, Arm, PaperOptions, Scope, Trial, few_arms, trials
+from karyofast.experiments.plan import ALL_CELLS, FULL, MEDIUM, QUICK, Arm, PaperOptions, Scope, Trial, few_arms, trials
 from karyofast.experiments.report import write_report
 from karyofast.experiments.run import possible, run_paper
 from karyofast.experiments.statistics import holm, paired, spread
 from karyofast.experiments.trial import Bench, Result, run_trial
 from karyofast.models.mlp import Mlp
 from karyofast.models.siamese import Siamese
+from karyofast.models.store import find
+from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.types import CLASSES
 
 SIZE = (32, 16)
@@ -103,6 +105,8 @@ def test_settings_that_make_no_sense_are_refused():
     for change in ({"steps": 0}, {"gan_steps": 0}, {"batch": 1}):
         with pytest.raises(OptionError, match=f"{next(iter(change))} must be at least"):
             replace(QUICK, **change)
+    with pytest.raises(OptionError, match=r"CNN other than vgg16\. Got: 2 with residual"):
+        replace(MEDIUM, frozen=2)
     with pytest.raises(OptionError, match="seeds must be at least 1"):
         Scope(seeds=0)
     with pytest.raises(OptionError, match="cells must be at least 0"):
@@ -217,6 +221,15 @@ def test_the_twin_stays_as_it_is_while_the_mlp_is_trained():
     assert torch.equal(seen[0][1], seen[2][1])
     assert torch.equal(seen[2][0], seen[5][0])
     assert not torch.equal(seen[3][1], seen[5][1])
+
+
+def test_a_start_reads_as_the_model_that_it_comes_from():
+    rng = np.random.default_rng(0)
+    values = np.full((12, *MEDIUM.frame.size), -1.0, np.float32)
+    values[:, 30:80, 10:22] = rng.uniform(-0.5, 1.0, (12, 50, 12))
+    network = build(Arm(start=True), MEDIUM, values, seed=0)
+    classes, _ = OnnxClassifier(find("g-band-fast", "classifier")).predict(values[:, None])
+    assert np.array_equal(read(network, values), classes.argmax(axis=1))
 
 
 def test_a_start_keeps_its_first_convolutions(inputs):

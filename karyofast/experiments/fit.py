@@ -120,10 +120,10 @@ def _descend(
         # dropout draws from torch's own generator
         torch.manual_seed(options.seed * 1_000_003 + step)
         chosen = rng.integers(len(labels), size=options.batch)
-        crops = torch.from_numpy(values[chosen][:, None]).to(device)
+        crops = torch.from_numpy(values[chosen][:, None]).to(device, non_blocking=True)
         if options.affine:
             crops = moved(crops, rng)
-        wanted = torch.from_numpy(labels[chosen]).to(device)
+        wanted = torch.from_numpy(labels[chosen]).to(device, non_blocking=True)
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
             out = (embed or network)(crops.to(memory_format=torch.channels_last)).float()
@@ -131,9 +131,9 @@ def _descend(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained.parameters(), 5.0)
         optimizer.step()
-        losses.append(float(loss.detach()))
+        losses.append(loss.detach())
         tell(step + 1, options.steps)
-    return float(np.mean(losses[-max(1, len(losses) // 10) :]))
+    return float(torch.stack(losses[-max(1, len(losses) // 10) :]).mean())
 
 
 def _is_frozen(module: nn.Module) -> bool:
@@ -155,7 +155,9 @@ def moved(crops: Tensor, rng: np.random.Generator, how: Affine = Affine()) -> Te
         axis=1,
     )
     shift = rng.uniform(-2.0 * how.shift, 2.0 * how.shift, (n, 2, 1))
-    theta = torch.from_numpy(np.concatenate([matrix, shift], axis=2).astype(np.float32)).to(crops.device)
+    theta = torch.from_numpy(np.concatenate([matrix, shift], axis=2).astype(np.float32)).to(
+        crops.device, non_blocking=True
+    )
     grid = affine_grid(theta, list(crops.shape), align_corners=False)
     return grid_sample(crops + 1.0, grid, align_corners=False) - 1.0
 

@@ -11,8 +11,9 @@ from karyofast.experiments.plan import Arm, PaperOptions
 from karyofast.models.convnet import SharmaCnn, SlimVgg
 from karyofast.models.mlp import Mlp
 from karyofast.models.siamese import Siamese
+from karyofast.models.slim import Slim
 from karyofast.models.vgg16 import CLASS_COUNT, NOTHING, Vgg16
-from karyofast.train.start import start_from
+from karyofast.train.start import slim_widths, start_from
 
 START_CROPS = 256
 """Crops on which the batch normalisations of a start are unfolded."""
@@ -22,9 +23,9 @@ PLAIN_RATE = 1e-3
 
 
 class Classes(nn.Module):
-    """A VGG-16 that reads class and orientation, asked for the class alone: logits (n, 24)."""
+    """A network that reads class and orientation, asked for the class alone: logits (n, 24)."""
 
-    def __init__(self, network: Vgg16) -> None:
+    def __init__(self, network: Vgg16 | Slim) -> None:
         super().__init__()
         self.network = network
 
@@ -55,11 +56,11 @@ def build(arm: Arm, options: PaperOptions, values: NDArray[np.float32], seed: in
         return Siamese(size)
     if options.cnn == "slim":
         return SlimVgg(size)
-    network = Vgg16(size)
+    network = Vgg16(size) if options.cnn == "vgg16" else _slim(options)
     if arm.start:
         chosen = np.random.default_rng([seed, 2]).permutation(len(values))[:START_CROPS]
         start_from(network, options.start, torch.from_numpy(values[chosen][:, None]))
-        _freeze(network, options.frozen)
+        _freeze(network.features, options.frozen)
     return Classes(network)
 
 
@@ -68,10 +69,16 @@ def rate_of(arm: Arm, options: PaperOptions) -> float:
     return min(options.rate, PLAIN_RATE) if arm.network in ("mlp2", "mlp5", "sharma") else options.rate
 
 
-def _freeze(network: Vgg16, convolutions: int) -> None:
+def _slim(options: PaperOptions) -> Slim:
+    """As wide as the model that arms with a start go on from."""
+    size = options.frame.size
+    return Slim(size, slim_widths(options.start)) if options.start else Slim(size)
+
+
+def _freeze(features: nn.Sequential, convolutions: int) -> None:
     """Keep the first convolutions and their normalisations as they are (paper 5.4)."""
     seen = 0
-    for module in network.features:
+    for module in features:
         seen += isinstance(module, nn.Conv2d)
         if seen > convolutions:
             break

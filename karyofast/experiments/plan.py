@@ -1,4 +1,4 @@
-"""What the paper's experiments consist of: arms, trials, and the settings of the presets quick and full."""
+"""What the paper's experiments consist of: arms, trials, and the settings of the presets quick, medium and full."""
 
 from __future__ import annotations
 
@@ -74,12 +74,13 @@ class Trial:
 class PaperOptions:
     """What every trial of a run folder shares; two folders with the same options can be compared."""
 
-    preset: Literal["quick", "full"] = "quick"
-    cnn: Literal["slim", "vgg16"] = "slim"
+    preset: Literal["quick", "medium", "full"] = "quick"
+    cnn: Literal["slim", "residual", "vgg16"] = "slim"
+    """slim: `karyofast.models.convnet.SlimVgg`; residual: `karyofast.models.slim.Slim`"""
     start: str = ""
     """model that the arms with a start go on from; none: there are no such arms"""
     frozen: int = 0
-    """convolutions of a start from the input on whose weights stay as they were (paper 5.4)"""
+    """convolutions of a start from the input on whose weights stay as they were (paper 5.4); of vgg16 alone"""
     frame: Frame = field(default_factory=Frame)
     steps: int = 300
     """of every training, whatever it is trained on"""
@@ -107,6 +108,8 @@ class PaperOptions:
                 raise OptionError(f"{name} must be at least 1. Got: {getattr(self, name)!r}.")
         if self.batch < 2:
             raise OptionError(f"batch must be at least 2. Got: {self.batch!r}.")
+        if self.frozen and self.cnn != "vgg16":
+            raise OptionError(f"frozen must be 0 with a CNN other than vgg16. Got: {self.frozen!r} with {self.cnn}.")
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,22 @@ class Scope:
 
 
 QUICK = PaperOptions(frame=Frame(rows=64, columns=16, median_rows=28.0, widening=1.2))
+MEDIUM = PaperOptions(
+    preset="medium",
+    cnn="residual",
+    start="g-band-fast",
+    frame=Frame(rows=112, columns=32, median_rows=48.0, widening=1.2),
+    steps=1000,
+    batch=64,
+    rate=1.5e-3,
+    gan_steps=400,
+    gan_batch=32,
+    conditional_steps=4000,
+    conditional_batch=64,
+    gan_width=16,
+    gan_rate=5e-4,
+    gan_average=0.99,
+)
 FULL = PaperOptions(
     preset="full",
     cnn="vgg16",
@@ -147,6 +166,7 @@ FULL = PaperOptions(
 )
 PRESETS: dict[str, tuple[PaperOptions, Scope]] = {
     "quick": (QUICK, Scope()),
+    "medium": (MEDIUM, Scope()),
     "full": (FULL, Scope(seeds=5, cells=(5, 10, 25, 50, 100))),
 }
 

@@ -22,6 +22,13 @@ from karyofast.io import write_png
 MARKDOWN, PAGE = "report.md", "report.html"
 
 
+CNNS = {
+    "slim": "a slim VGG of 8 convolutions in place of VGG-16",
+    "residual": "a residual network of 10 convolutions in place of VGG-16",
+    "vgg16": "VGG-16",
+}
+
+
 @dataclass(frozen=True)
 class Section:
     """One table or figure: text, rows of a table by column, a picture of the run folder."""
@@ -67,7 +74,7 @@ def _sections(found: Found) -> list[Section]:
 def _setting(found: Found) -> Section:
     options = found.options
     rows, columns = options.frame.size
-    cnn = "VGG-16" if options.cnn == "vgg16" else "a slim VGG of 8 convolutions in place of VGG-16"
+    cnn = CNNS[options.cnn]
     text = []
     if found.cells:
         text += [

@@ -6,7 +6,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -20,16 +20,24 @@ class Learner(nn.Module, Generic[Network]):
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
 
 
-@torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Move the average towards the network: weights and moments keep the share `decay` of what they were.
+def kept(decay: float, step: int) -> float:
+    """Share that an average keeps in a step, the first is 0: it follows at once, not to remember random weights."""
+    return min(decay, step / (10 + step))
 
-    Polyak and Juditsky (1992), with exponential weights. In the first of the `step` s taken the average follows at
-    once, and at the first step wholly: it must not remember random weights.
+
+def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the network, at the end by the share 1 - `decay` a step.
+
+    Polyak and Juditsky (1992), with exponential weights.
     """
-    decay = min(decay, step / (10 + step))
+    towards(average, network, kept(decay, step))
+
+
+@torch.no_grad()
+def towards(average: nn.Module, network: nn.Module, share: float | Tensor) -> None:
+    """Move the average towards the network: weights and moments keep a share of what they were."""
     for mine, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if mine.is_floating_point():
-            mine.lerp_(new, 1.0 - decay)
+            mine.lerp_(new, 1.0 - share)
         else:
             mine.copy_(new)

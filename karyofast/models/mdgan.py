@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from karyofast.errors import ModelError
-from karyofast.models.average import follow
+from karyofast.models.average import towards
 
 Kind = Literal["mdgan", "gan", "mgan"]
 Reading = Literal["density", "mixture"]
@@ -63,7 +63,30 @@ class Draws(NamedTuple):
 
     def to(self, device: str) -> Draws:
         """The same on a device."""
-        return Draws(*(one.to(device) for one in self))
+        return Draws(*(one.to(device, non_blocking=True) for one in self))
+
+
+class Judged(NamedTuple):
+    """What a discriminator says of n pictures.
+
+    Attributes
+    ----------
+    score : float32 (n,)
+        Logits of being real.
+    made_by : float32 (n, generators) or None
+        Logits of each generator, where there are several.
+    named : float32 (n, classes) or None
+        Logits of each class, of a conditional network.
+    """
+
+    score: Tensor
+    made_by: Tensor | None = None
+    named: Tensor | None = None
+
+    def float(self) -> Judged:
+        """The same in float32."""
+        made_by, named = (None if one is None else one.float() for one in (self.made_by, self.named))
+        return Judged(self.score.float(), made_by, named)
 
 
 class Latent(nn.Module):
@@ -171,7 +194,9 @@ class Generator(Fed):
         """Pictures float32 (n, 1, rows, columns) in -1 to 1; `labels` int64 (n,) for a conditional network."""
         values = self.first(self.latent(draws))
         if self.generators > 1:
-            values = values.view(len(values), self.generators, -1)[torch.arange(len(values)), draws.which]
+            values = values.view(len(values), self.generators, -1)[
+                torch.arange(len(values), device=values.device), draws.which
+            ]
         values = values.view(-1, self.widths[0], *self.cells)
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             values = torch.relu(norm(values, labels))
@@ -185,7 +210,8 @@ class Discriminator(nn.Module):
     Parameters
     ----------
     size, width, classes
-        As of `Generator`; a class of a conditional network is heeded as by Miyato and Koyama (ICLR 2018).
+        As of `Generator`; a class of a conditional network is heeded as by Miyato and Koyama (ICLR 2018), and it is
+        also asked which class a picture is of, as by Odena et al. (ICML 2017).
     generators : int
         Generators to tell apart (MGAN); 1: none.
     """
@@ -204,17 +230,19 @@ class Discriminator(nn.Module):
         features = widths[-1] * math.prod(_cells(size))
         self.last = nn.Linear(features, 1)
         self.of_class = nn.Embedding(classes, features) if classes else None
+        self.named = nn.Linear(features, classes) if classes else None
         self.made_by = nn.Linear(features, generators) if generators > 1 else None
         if self.of_class is not None:
             nn.init.zeros_(self.of_class.weight)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Logits of being real float32 (n,), and of each generator (n, generators) where there are several."""
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judged:
+        """What it says of pictures float32 (n, 1, rows, columns); `labels` int64 (n,) for a conditional network."""
         features = self.layers(pictures)
         score = self.last(features)[:, 0]
         if self.of_class is not None:
             score = score + (self.of_class(labels) * features).sum(dim=1) / math.sqrt(features.shape[1])
-        return score, None if self.made_by is None else self.made_by(features)
+        made_by, named = (None if one is None else one(features) for one in (self.made_by, self.named))
+        return Judged(score, made_by, named)
 
 
 class Gan(nn.Module):
@@ -225,9 +253,9 @@ class Gan(nn.Module):
         self.generator, self.discriminator = generator, discriminator
         self.average: Fed = copy.deepcopy(generator).requires_grad_(False).eval()
 
-    def follow(self, decay: float, step: int) -> None:
-        """Move the average towards the generator, see `karyofast.models.average.follow`."""
-        follow(self.average, self.generator, decay, step)
+    def follow(self, kept: float | Tensor) -> None:
+        """Move the average towards the generator, see `karyofast.models.average.towards`."""
+        towards(self.average, self.generator, kept)
 
 
 class _Norm(nn.Module):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from karyofast import __version__, config
 from karyofast.errors import DataError, OptionError, TrainingError
@@ -20,8 +21,8 @@ from karyofast.files import replacing, write_whole
 from karyofast.io import write_png
 from karyofast.models.mdgan import Discriminator, Fed, Gan, Generator, Kind, Latent, Reading
 from karyofast.models.store import find, write_manifest
-from karyofast.train.diffaugment import diffaugment
-from karyofast.train.gan_step import StepOptions, gan_step, state_of
+from karyofast.train.gan_graph import ReplayedStep
+from karyofast.train.gan_step import StepOptions, gan_step, set_share, state_of
 from karyofast.train.loop import LOG, State, claim, log
 from karyofast.train.machine import keep_freed_memory, quick_bfloat16
 from karyofast.train.sheet import sheet
@@ -78,6 +79,8 @@ class GanOptions:
     """bfloat16 where it is quick: on a GPU, and on a CPU that has it"""
     every: int = 100
     """steps between checkpoints, lines of the log, sample sheets and looks for a collapse"""
+    settle: bool = False
+    """let the rates fall to nothing in the second half"""
     grace: int = 1000
     """steps before a collapse is looked for: a generator begins with one picture"""
     least_diversity: float = 0.25
@@ -211,24 +214,29 @@ def train_gan(
             shutil.rmtree(folder / former, ignore_errors=True)
     seen = tuple(int(one) for one in np.unique(labels)) if labels is not None else ()
     sampler = GanSampler(gan.average, options, seen, device)
-    half = options.mixed and quick_bfloat16(device)
     figures: dict[str, float] = {}
     low = 0
-    losses: list[tuple[float, float]] = []
+    real = torch.from_numpy(np.ascontiguousarray(crops[:, None])).to(device)
+    classes = None if labels is None else torch.from_numpy(labels).to(device)
+    step = _step_of(state, options, device)
+    losses: list[tuple[Tensor, Tensor]] = []
     while state.step < options.steps:
-        losses.append(_step(state, crops, labels, options, device, half))
-        if not np.isfinite(losses[-1]).all():
-            raise TrainingError(f"{folder}: diverged at step {state.step}: {_RETRY}")
+        if options.settle:
+            set_share(state, options.how, min(1.0, 2.0 * (1.0 - state.step / options.steps)))
+        losses.append(step(*_batch(real, classes, state.step, options)))
         if state.step % options.every == 0 or state.step == options.steps:
-            figures = _look(sampler, crops, labels, state.step, folder)
-            spent = np.mean(losses, axis=0)
+            spent = np.mean([[float(one) for one in both] for both in losses], axis=0)
             losses = []
+            if not np.isfinite(spent).all():
+                raise TrainingError(f"{folder}: diverged by step {state.step}: {_RETRY}")
+            figures = _look(sampler, crops, labels, state.step, folder)
             log(folder, {"step": state.step, "discriminator": spent[0], "generator": spent[1], **figures})
+            figures["loss"] = float(spent[1])
             low = low + 1 if state.step >= options.grace and figures["diversity"] < options.least_diversity else 0
             _stop_collapsed(folder, state, figures, low, options)
             state.save(folder)
         if progress:
-            progress(state.step, options.steps, {"loss": losses[-1][1] if losses else float(spent[1]), **figures})
+            progress(state.step, options.steps, figures)
     _write_model(sampler, folder)
     return sampler
 
@@ -292,22 +300,29 @@ def _apart(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     return float(np.sqrt(((first - second) ** 2).mean(axis=(1, 2))).mean())
 
 
-def _step(
-    state: State,
-    crops: NDArray[np.float32],
-    labels: NDArray[np.int64] | None,
-    options: GanOptions,
-    device: str,
-    half: bool,
-) -> tuple[float, float]:
-    rng = np.random.default_rng([options.seed, 1, state.step])
-    chosen = rng.choice(len(crops), options.batch, replace=len(crops) < options.batch)
-    batch = crops[chosen]
+Step = Callable[[Tensor, Tensor | None, np.random.Generator], tuple[Tensor, Tensor]]
+
+
+def _step_of(state: State, options: GanOptions, device: str) -> Step:
+    """What takes a step on a batch, its labels and a generator of random numbers, and gives both losses."""
+    half = options.mixed and quick_bfloat16(device)
+    if device == "cuda":
+        return ReplayedStep(state, options.how, options.diffaugment, half)
+    return lambda real, labels, rng: gan_step(state, real, labels, rng, options.how, options.diffaugment, half)
+
+
+def _batch(
+    real: Tensor, labels: Tensor | None, step: int, options: GanOptions
+) -> tuple[Tensor, Tensor | None, np.random.Generator]:
+    """Some of `real` float32 (n, 1, rows, columns) and their labels; and what the step draws from further on."""
+    rng = np.random.default_rng([options.seed, 1, step])
+    chosen = rng.choice(len(real), options.batch, replace=len(real) < options.batch)
+    of_batch = torch.from_numpy(chosen).to(real.device, non_blocking=True)
+    batch = real[of_batch]
     if options.mirror:
-        batch = np.where(rng.random((len(batch), 1, 1)) < 0.5, batch[:, :, ::-1], batch)
-    real = torch.from_numpy(np.ascontiguousarray(batch[:, None])).to(device)
-    wanted = None if labels is None else torch.from_numpy(labels[chosen]).to(device)
-    return gan_step(state, real, wanted, rng, options.how, diffaugment if options.diffaugment else None, half)
+        turned = torch.from_numpy(rng.random((len(batch), 1, 1, 1)) < 0.5).to(real.device, non_blocking=True)
+        batch = torch.where(turned, batch.flip(3), batch)
+    return batch, None if labels is None else labels[of_batch], rng
 
 
 def _look(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from karyofast.errors import OptionError
 from karyofast.ideogram import load_ideogram
-from karyofast.models.mdgan import Draws, Fed, Gan, Kind, Latent, Reading
+from karyofast.models.mdgan import Draws, Fed, Gan, Judged, Kind, Latent, Reading
 from karyofast.train.gan_step import StepOptions, gan_step, set_share, state_of
 from karyofast.types import GROUPS
 
@@ -234,11 +234,11 @@ class PlaneDiscriminator(nn.Module):
         self.last = nn.Linear(width, 1)
         self.made_by = nn.Linear(width, generators) if generators > 1 else None
 
-    def forward(self, points: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, points: Tensor, labels: Tensor | None = None) -> Judged:
         """As `karyofast.models.mdgan.Discriminator`, of points float32 (n, 2)."""
         phase = points @ self.waves
         features = self.layers(torch.cat([points, phase.sin(), phase.cos()], dim=1))
-        return self.last(features)[:, 0], None if self.made_by is None else self.made_by(features)
+        return Judged(self.last(features)[:, 0], None if self.made_by is None else self.made_by(features))
 
 
 def _networks(options: PlaneOptions) -> Gan:

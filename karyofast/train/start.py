@@ -61,6 +61,13 @@ def start_from(network: Vgg16 | Slim, weights: str, crops: Tensor) -> None:
     _unfold(network.features, tensors, weights, crops)
 
 
+def slim_widths(weights: str) -> tuple[int, ...]:
+    """Channels of an exported `karyofast.models.slim.Slim`, a model of the store or a model folder."""
+    kernels = [one for one in _initialisers(find(weights, "classifier").weights).values() if one.ndim == 4]
+    # two convolutions a residual block, then the head's own
+    return tuple(len(one) for one in kernels if one.shape[-1] > 1)[::2]
+
+
 def start_separator(network: AxisNet, weights: str, density: Tensor) -> None:
     """Load the weights of an exported separator into one that is about to be trained.
 
