@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
 
+from karyofast.kernels import nearest
 from karyofast.masks import tight
 from karyofast.types import CLASSES, Candidate, Chromosome, Label, Straightened
 
@@ -217,15 +217,15 @@ def _disarmed(piece: Piece) -> list[list[Chromosome]]:
     """For each arm, or pair of arms, the piece without it and the chromosome it belongs to."""
     axis = piece.straightened.axis.astype(np.float64)
     width = float(np.median(piece.straightened.widths))
-    points, apart, nearest = _beside(piece)
+    points, apart, row = _beside(piece)
     out = _painted(piece.chromosome, apart > BODY * width).astype(np.uint8)
     count, numbered, stats, _ = cv2.connectedComponentsWithStats(out, connectivity=8)
     labels = np.asarray(numbered, dtype=np.int32)
     label = labels[piece.chromosome.mask]
-    along = np.gradient(axis, axis=0)[nearest]
-    side = np.sign(along[:, 0] * (points - axis[nearest])[:, 1] - along[:, 1] * (points - axis[nearest])[:, 0])
+    along = np.gradient(axis, axis=0)[row]
+    side = np.sign(along[:, 0] * (points - axis[row])[:, 1] - along[:, 1] * (points - axis[row])[:, 0])
     large = [at for at in range(1, count) if stats[at, cv2.CC_STAT_AREA] >= LEAST_ARM * width**2]
-    where = {at: (float(nearest[label == at].mean()), float(side[label == at].sum())) for at in large}
+    where = {at: (float(row[label == at].mean()), float(side[label == at].sum())) for at in large}
     groups = [
         pair
         for pair in combinations(large, 2)
@@ -257,13 +257,13 @@ def cuts(way: Way) -> list[list[Chromosome]]:
             continue
         rest = [other.chromosome for at, other in enumerate(way) if at != number]
         positions = sorted(_cut_positions(piece.straightened))
-        nearest = _beside(piece)[2]
+        row = _beside(piece)[2]
         # ways that cut alike share their parts, which are then read once
         parts: dict[tuple[int, int], Chromosome | None] = {}
         for chosen in (*combinations(positions, 1), *combinations(positions, 2)):
             bounds = list(pairwise((0, *chosen, len(piece.straightened.axis))))
             for start, stop in bounds:
-                inside = (nearest >= start) & (nearest < stop)
+                inside = (row >= start) & (row < stop)
                 if (start, stop) not in parts:
                     mask = _painted(piece.chromosome, inside)
                     parts[start, stop] = _taken(piece.chromosome, mask, "cut") if inside.any() else None
@@ -303,8 +303,8 @@ def _beside(piece: Piece) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArr
     Its place in the picture (row, column), its distance from the axis, px, and the row of the crop it lies nearest to.
     """
     points = np.argwhere(piece.chromosome.mask) + np.array([piece.chromosome.box.top, piece.chromosome.box.left])
-    apart, nearest = cKDTree(piece.straightened.axis).query(points)
-    return points, np.asarray(apart, dtype=np.float64), np.asarray(nearest, dtype=np.int64)
+    at, apart = nearest(piece.straightened.axis, points)
+    return points, apart, at
 
 
 def _painted(one: Chromosome, values: NDArray[np.bool_]) -> NDArray[np.bool_]:

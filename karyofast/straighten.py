@@ -14,21 +14,17 @@ T. Hastie, W. Stuetzle, "Principal curves", Journal of the American Statistical 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 
-from karyofast.kernels import edge_distance
+from karyofast.kernels import CurveFit, edge_distance, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.masks import largest
 from karyofast.types import Chromosome, Metaphase, Region, Straightened
-
-CENTRING = 2.0
-"""Exponent of the rim distance in the cost of a step: large enough to keep a path in the middle of a bend."""
 
 ROUNDS = 3
 """Times that a curve is fitted to its pixels; then it moves by under a tenth of a pixel."""
@@ -70,7 +66,14 @@ FOLD = 1.2
 """Widths along the axis by which a pixel may lie nearer to another row than the one that samples it: beyond, it is the
 other arm of a hairpin or the inner side of a sharp bend."""
 
-_STEPS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 2.0**0.5), (1, -1, 2.0**0.5))
+TOUCHED = 0.05
+"""Share of a sample that the mask must cover for it to belong to the chromosome."""
+
+CURVE = CurveFit(REACH, BENDS, STIFFNESS, ROUNDS, MOST_BENDS, OUT)
+"""How the axis of a bent chromosome is fitted."""
+
+LINE = replace(CURVE, most_bends=0)
+"""The same for a straight one."""
 
 
 def straighten(metaphase: Metaphase, chromosome: Chromosome) -> Straightened:
@@ -108,8 +111,8 @@ def straighten_patch(density: NDArray[np.uint8], region: Region) -> Straightened
     if not region.mask.any():
         raise ValueError("region must have at least one pixel in its mask. Got: an empty mask.")
     pad = 3
-    mask = _whole(np.pad(region.mask, pad))
-    image = np.pad(density, pad)
+    mask = _whole(_padded(region.mask, pad))
+    image = _padded(density, pad)
     axis, width = _whole_axis(mask, image)
     crop, inside = _sample(image, mask, axis, width)
     rows = np.flatnonzero(inside.sum(axis=1) > 0.5)
@@ -152,73 +155,33 @@ def _whole_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None) -> t
     points = np.argwhere(mask)
     weights = np.ones(len(points)) if density is None else density[mask].astype(np.float64) + 1.0
     straight, length, breadth = _principal_axis(points)
-    straight = _prolong(straight, mask, breadth)
-    if length * breadth <= PLAIN * len(points):
-        return straight, len(points) / _length(straight)
+    straight = prolonged(straight, mask, breadth, OUT)
     area = len(points)
-    step = 1 + area // ENOUGH
-    some, weights = points[::step], weights[::step]
-    straight = _principal_curve(straight, mask, area, some, weights, bends=0)
-    path, width = _inner_path(mask, points)
-    if len(path) < 3:
+    if length * breadth <= PLAIN * area:
         return straight, area / _length(straight)
-    curve = _principal_curve(_prolong(path, mask, width), mask, area, some, weights)
+    step = 1 + area // ENOUGH
+    some, weights = points[::step].astype(np.float64), weights[::step]
+    straight = principal_curve(straight, mask, some, weights, LINE)
+    path, width = _inner_path(mask)
+    curve = principal_curve(prolonged(path, mask, width, OUT), mask, some, weights, CURVE)
     inside = _length(curve) - 2.0 * OUT
     bent = inside**2 >= SHORT * area and _cost(curve, area, some, weights) < _cost(straight, area, some, weights)
     axis = curve if bent else straight
     return axis, area / _length(axis)
 
 
-def _principal_curve(
-    axis: NDArray[np.float64],
-    mask: NDArray[np.bool_],
-    area: int,
-    points: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    bends: int = MOST_BENDS,
-) -> NDArray[np.float64]:
-    """The curve that `axis` settles to when it is fitted again and again to the pixels nearest to its points."""
-    for _ in range(ROUNDS):
-        width = area / _length(axis)
-        apart, nearest = cKDTree(axis).query(points)
-        own = np.where(apart <= REACH * width, weights, 0.0)
-        sums = [np.bincount(nearest, part, len(axis)) for part in (own, *(own * points.T))]
-        used = np.flatnonzero(sums[0])
-        if len(used) < 3:
-            break
-        mass, place = sums[0][used] / sums[0].sum(), np.stack(sums[1:], axis=1)[used] / sums[0][used, None]
-        degree = 1 + min(bends, max(1, round(BENDS * _length(axis) / width) - 1))
-        along = np.linspace(-1.0, 1.0, used[-1] - used[0] + 1)
-        basis = np.polynomial.legendre.legvander(along, degree)
-        order = np.arange(degree + 1)
-        here = basis[used - used[0]]
-        moments = np.einsum("na,n,nb->ab", here, mass, here) + np.diag(STIFFNESS * (order * (order - 1.0)) ** 2)
-        weighed = np.linalg.solve(moments, np.einsum("na,n,nx->ax", here, mass, place))
-        cut = round(0.5 * width)
-        curve = np.einsum("na,ax->nx", basis, weighed)
-        axis = _prolong(_even(curve[cut : len(curve) - cut] if len(curve) > 2 * cut + 4 else curve), mask, 0.6 * width)
-    return axis
-
-
-def _cost(axis: NDArray[np.float64], area: int, points: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+def _cost(axis: NDArray[np.float64], area: int, points: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Mean squared distance of the pixels from the axis, px^2, dearer for bends."""
-    apart = cKDTree(axis).query(points)[0]
-    return float(np.average(apart**2, weights=weights)) * (1.0 + BENDING * _turning(axis, area / _length(axis)))
+    apart = nearest(axis, points)[1]
+    return float(apart**2 @ weights / weights.sum()) * (1.0 + BENDING * _turning(axis, area / _length(axis)))
 
 
-def _inner_path(mask: NDArray[np.bool_], points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+def _inner_path(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     """The path along the inside between the two pixels farthest apart, without its blunt ends, and its width."""
-    depth = edge_distance(~mask)
-    plain, weighted = _graphs(mask, depth, points)
-    start = int(np.argmax(_walk(plain, 0)))
-    reach = _walk(plain, start)
-    end = int(np.argmax(reach))
-    width = float(len(points) / max(reach[end], 1.0))
-    before = dijkstra(weighted, directed=False, indices=[start], return_predecessors=True)[1][0]
-    path = [end]
-    while path[-1] != start:
-        path.append(int(before[path[-1]]))
-    axis = _smooth(points[path].astype(np.float64), width)
+    path, reach = inner_path(mask, edge_distance(~mask))
+    width = float(np.count_nonzero(mask) / max(reach, 1.0))
+    smoothed = gaussian_filter1d(path.astype(np.float64), max(0.45 * width, 1.0), axis=0, mode="nearest")
+    axis = evenly(smoothed)
     cut = int(BLUNT * width)
     return (axis[cut : len(axis) - cut] if len(axis) > 2 * cut + 8 else axis), width
 
@@ -235,6 +198,13 @@ def _turning(axis: NDArray[np.float64], width: float) -> float:
     steps = axis[reach:] - axis[:-reach]
     angle = np.unwrap(np.arctan2(steps[:, 0], steps[:, 1]))
     return float(np.abs(np.diff(angle[::reach])).sum())
+
+
+def _padded(values: NDArray[Any], pad: int) -> NDArray[Any]:
+    """`np.pad` with zeros in a fifth of its time, which is most of it for something as small as a chromosome."""
+    around = np.zeros((values.shape[0] + 2 * pad, values.shape[1] + 2 * pad), dtype=values.dtype)
+    around[pad:-pad, pad:-pad] = values
+    return around
 
 
 def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -265,78 +235,6 @@ def _principal_axis(points: NDArray[np.int64]) -> tuple[NDArray[np.float64], flo
     return total / count + steps[:, None] * np.array([math.cos(angle), math.sin(angle)]), length, breadth
 
 
-def _graphs(
-    mask: NDArray[np.bool_], depth: NDArray[np.float64], points: NDArray[np.int64]
-) -> tuple[csr_array, csr_array]:
-    """Graph of the mask's pixels with steps at their length, and at their length over the rim distance."""
-    number = np.full(mask.shape, -1, dtype=np.int64)
-    number[mask] = np.arange(len(points))
-    heads, tails, plain, weighted = [], [], [], []
-    for down, right, length in _STEPS:
-        rows, cols = points[:, 0], points[:, 1]
-        other = number[rows + down, cols + right]
-        here = np.flatnonzero(other >= 0)
-        there = other[here]
-        middle = 0.5 * (depth[rows[here], cols[here]] + depth[points[there, 0], points[there, 1]])
-        heads.append(here)
-        tails.append(there)
-        plain.append(np.full(len(here), length))
-        weighted.append(length / middle**CENTRING)
-    index = (np.concatenate(heads), np.concatenate(tails))
-    shape = (len(points), len(points))
-    return (
-        csr_array((np.concatenate(plain), index), shape=shape),
-        csr_array((np.concatenate(weighted), index), shape=shape),
-    )
-
-
-def _walk(graph: csr_array, start: int) -> NDArray[np.float64]:
-    """Distance of every pixel from `start` along the graph, -1 where there is no way."""
-    distances = dijkstra(graph, directed=False, indices=[start])[0]
-    return np.where(np.isfinite(distances), distances, -1.0)
-
-
-def _smooth(path: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Points about 1 px apart on a smoothed path."""
-    smoothed = gaussian_filter1d(path, sigma=max(0.45 * width, 1.0), axis=0, mode="nearest")
-    return _even(smoothed)
-
-
-def _even(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
-    count = max(3, round(float(along[-1])) + 1)
-    at = np.linspace(0.0, along[-1], count)
-    return np.stack([np.interp(at, along, path[:, 0]), np.interp(at, along, path[:, 1])], axis=1)
-
-
-def _prolong(axis: NDArray[np.float64], mask: NDArray[np.bool_], width: float) -> NDArray[np.float64]:
-    """Prolong both ends straight until well outside of the mask."""
-    reach = int(2.0 * width) + 4
-    look = max(2, min(len(axis) - 1, round(0.7 * width)))
-    steps = np.arange(1, reach + 1)[:, None]
-    head = axis[0] - axis[look]
-    tail = axis[-1] - axis[-1 - look]
-    head /= max(float(np.hypot(*head)), 1e-9)
-    tail /= max(float(np.hypot(*tail)), 1e-9)
-    return np.concatenate(
-        [
-            _until_out(axis[0] + steps * head, mask)[::-1],
-            axis,
-            _until_out(axis[-1] + steps * tail, mask),
-        ]
-    )
-
-
-def _until_out(points: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The points up to where the mask has ended for good: two pixels past its last touch of the axis's strip."""
-    row, col = np.rint(points).astype(int).T
-    inside = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
-    hit = np.zeros(len(points), dtype=bool)
-    hit[inside] = mask[row[inside], col[inside]]
-    out = np.flatnonzero(~hit)
-    return points[: (int(out[0]) if len(out) else len(points)) + OUT]
-
-
 def _sample(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], axis: NDArray[np.float64], width: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -350,20 +248,5 @@ def _sample(
     cols = (axis[:, 1:] + normal[:, 1:] * offsets).astype(np.float32)
     soft = np.asarray(cv2.remap(mask.astype(np.float32), cols, rows, cv2.INTER_LINEAR), np.float32)
     values = np.asarray(cv2.remap(image.astype(np.float32), cols, rows, cv2.INTER_LINEAR), np.float32)
-    # keep the body of this row's chromosome only: in a hairpin the rows of one arm also cross the other
-    nearest = cKDTree(axis).query(np.stack([rows, cols], axis=-1))[1]
-    soft[np.abs(nearest - np.arange(len(axis))[:, None]) > FOLD * width] = 0.0
-    body = _middle_run(soft)
+    body = own_run(axis, rows, cols, soft, FOLD * width, TOUCHED)
     return values * body, body
-
-
-def _middle_run(soft: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each row the run of mask that holds, or lies nearest to, the middle."""
-    on = soft > 0.05
-    columns = np.arange(soft.shape[1])
-    middle = soft.shape[1] // 2
-    seed = np.where(on, np.abs(columns - middle), soft.shape[1]).argmin(axis=1)[:, None]
-    before = np.maximum.accumulate(np.where(on, -1, columns), axis=1)
-    after = np.minimum.accumulate(np.where(on, soft.shape[1], columns)[:, ::-1], axis=1)[:, ::-1]
-    left, right = np.take_along_axis(before, seed, axis=1), np.take_along_axis(after, seed, axis=1)
-    return np.where(on & (columns > left) & (columns < right), soft, np.float32(0.0))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "axis_core.h"
 #include "cpu.h"
 #include "distance_core.h"
 #include "karyofast.h"
@@ -314,7 +315,127 @@ static void check_ridge(void) {
     free(radius);
 }
 
+/* Relax every step until none shortens a way: distances from `start`, by length or by depth. */
+static void relax(const kf_shape *shape, const double *depth, int64_t start, double *distance) {
+    const int64_t size = shape->height * shape->width;
+    for (int64_t i = 0; i < size; i++) distance[i] = INFINITY;
+    distance[start] = 0.0;
+    for (int changed = 1; changed;) {
+        changed = 0;
+        for (int64_t at = 0; at < size * 9; at++) {
+            const int64_t here = at / 9, down = at % 9 / 3 - 1, right = at % 3 - 1;
+            const int64_t next = here + down * shape->width + right;
+            const int64_t row = here / shape->width + down, col = here % shape->width + right;
+            if (row < 0 || col < 0 || row >= shape->height || col >= shape->width || next == here) continue;
+            if (!shape->mask[here] || !shape->mask[next] || distance[here] == INFINITY) continue;
+            double step = down && right ? sqrt(2.0) : 1.0;
+            if (depth) step /= 0.25 * (depth[here] + depth[next]) * (depth[here] + depth[next]);
+            if (distance[here] + step < distance[next]) distance[next] = distance[here] + step, changed = 1;
+        }
+    }
+}
+
+static double farthest_of(const double *distance, int64_t size, int64_t *at) {
+    double most = -1.0;
+    for (int64_t i = 0; i < size; i++)
+        if (distance[i] < INFINITY && distance[i] > most) most = distance[i], *at = i;
+    return most;
+}
+
+/* The way inside against plain relaxation: its ends, its length by depth, and that each step is one. */
+static void check_inner_path(void) {
+    const int64_t height = 1 + draw(12), width = 1 + draw(12), size = height * width;
+    uint8_t *mask = malloc((size_t)size);
+    double *depth = malloc(sizeof(double) * 2 * (size_t)size), *distance = depth + size, reach = 0.0;
+    int64_t *way = malloc(sizeof(int64_t) * (size_t)size), start = 0, end = 0;
+    for (int64_t i = 0; i < size; i++) mask[i] = draw(4) > 0, depth[i] = 1.0 + draw(3);
+    mask[draw((uint32_t)size)] = 1;
+    const kf_shape shape = {mask, height, width};
+    const int64_t count = kf_inner_path(&shape, depth, way, &reach);
+    while (!mask[start]) start++;
+    relax(&shape, NULL, start, distance);
+    farthest_of(distance, size, &start);
+    relax(&shape, NULL, start, distance);
+    int right = count > 0 && fabs(farthest_of(distance, size, &end) - reach) < 1e-9;
+    relax(&shape, depth, start, distance);
+    double length = 0.0;
+    for (int64_t i = 0; right && i + 1 < count; i++) {
+        const int64_t down = way[i] / width - way[i + 1] / width, across = way[i] % width - way[i + 1] % width;
+        const double middle = 0.5 * (depth[way[i]] + depth[way[i + 1]]);
+        right &= llabs(down) <= 1 && llabs(across) <= 1 && (down || across) && mask[way[i]];
+        length += sqrt((double)(down * down + across * across)) / (middle * middle);
+    }
+    right &= right && way[0] == end && way[count - 1] == start && fabs(length - distance[end]) < 1e-9;
+    say("inner path", KF_PORTABLE, right);
+    free(mask);
+    free(depth);
+    free(way);
+}
+
+/* A curve through a bar lies along its middle, out of both ends, with its points in equal steps; rows across it keep the
+ * bar alone. */
+static void check_curve(int path) {
+    const int64_t height = 12 + draw(9), width = 40 + draw(40), top = 3 + draw(3), tall = 5, size = height * width;
+    const int64_t first = 4 + draw(6), last = width - 5 - draw(6), points = tall * (last - first + 1);
+    uint8_t *mask = calloc((size_t)size, 1);
+    double *point = malloc(sizeof(double) * 4 * (size_t)points), *weight = point + 2 * points, *square = weight + points;
+    double *at = malloc(sizeof(double) * (size_t)points);
+    for (int64_t i = 0; i < points; i++) {
+        const int64_t row = top + i / (last - first + 1), col = first + i % (last - first + 1);
+        mask[row * width + col] = 1;
+        point[2 * i] = (double)row;
+        point[2 * i + 1] = (double)col;
+        weight[i] = 1.0 + draw(2);
+    }
+    const kf_shape shape = {mask, height, width};
+    const kf_pixels pixels = {point, weight, points, points};
+    const kf_fit fit = {.reach = 0.9, .bends = 0.7, .stiffness = 1e-4, .rounds = 3, .most_bends = draw(6), .out = 2};
+    kf_line line = {malloc(sizeof(double) * 6), 3, 3};
+    for (int64_t i = 0; i < 3; i++) {
+        line.at[2 * i] = (double)top + draw(5);
+        line.at[2 * i + 1] = (double)first + (double)(i * (last - first)) / 2.0;
+    }
+    int right = kf_principal_curve(&shape, &pixels, &fit, &line, path) == 0 && line.count > 3;
+    kf_nearest(line.at, line.count, point, points, at, square, path);
+    for (int64_t i = 0; i < points; i++) {
+        double least = INFINITY;
+        int64_t found = 0;
+        for (int64_t j = 0; j < line.count; j++) {
+            const double down = point[2 * i] - line.at[2 * j], across = point[2 * i + 1] - line.at[2 * j + 1];
+            if (down * down + across * across < least) least = down * down + across * across, found = j;
+        }
+        right &= at[i] == (double)found && square[i] == least;
+    }
+    const double outer = fabs(line.at[2 * line.count - 1] - line.at[1]);
+    right &= fabs(outer - (double)(last - first) - 4.0) < 3.0;
+    for (int64_t i = 0; i < line.count; i++) right &= fabs(line.at[2 * i] - (double)(top + 2)) < 2.5;
+    const int64_t across = 17;
+    float *rows = malloc(sizeof(float) * 4 * (size_t)(line.count * across)), *cols = rows + line.count * across;
+    float *soft = cols + line.count * across, *body = soft + line.count * across;
+    for (int64_t i = 0; i < line.count * across; i++) {
+        rows[i] = (float)line.at[2 * (i / across)] + (float)(i % across - across / 2);
+        cols[i] = (float)line.at[2 * (i / across) + 1];
+        soft[i] = (float)draw(3) / 2.0f;
+    }
+    kf_own_run(line.at, line.count, across, rows, cols, soft, 1e9, 0.05f, body);
+    for (int64_t i = 0; i < line.count; i++) {
+        int64_t runs = 0;
+        for (int64_t j = i * across; j < (i + 1) * across; j++) {
+            right &= body[j] == 0.0f || body[j] == soft[j];
+            runs += body[j] > 0.0f && (j == i * across || body[j - 1] == 0.0f);
+        }
+        right &= runs <= 1 && (soft[i * across + across / 2] == 0.0f || body[i * across + across / 2] > 0.0f);
+    }
+    say("curve", path, right);
+    free(mask);
+    free(point);
+    free(at);
+    free(line.at);
+    free(rows);
+}
+
 int main(void) {
+    for (int round = 0; round < 200; round++) check_inner_path();
     for (int round = 0; round < 200; round++) check_ridge();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
@@ -325,6 +446,7 @@ int main(void) {
             check_relevance(path);
             check_variance(path);
             check_library(path);
+            check_curve(path);
         }
     }
     printf("%d passed, %d failed\n", passed, failed);

@@ -5,9 +5,24 @@ Every function takes ``impl="auto" | "reference" | "fast"`` and `ops` lists them
 
 from __future__ import annotations
 
+from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge
 from karyofast.kernels.tree import component_tree
 
-__all__ = ["RegionTree", "component_tree", "edge_distance", "relevance", "ridge", "two_class_variance"]
+__all__ = [
+    "CurveFit",
+    "RegionTree",
+    "component_tree",
+    "edge_distance",
+    "evenly",
+    "inner_path",
+    "nearest",
+    "own_run",
+    "principal_curve",
+    "prolonged",
+    "relevance",
+    "ridge",
+    "two_class_variance",
+]

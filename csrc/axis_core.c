@@ -1,0 +1,446 @@
+/* Lines along a chromosome.
+ *
+ * The nearest point of a line: all of them are looked at, O(points * line); a line has some hundred, and a tree over
+ * them costs more to build than it saves.
+ * The way inside: its ends by buckets of one px (Dial 1969), O(pixels); the way by Dijkstra's algorithm with a binary
+ * heap of (distance, place), O(pixels log pixels). Places are unique, so the way does not depend on the heap: of
+ * equally long ones it takes the one that was reached first.
+ * Principal curves (Hastie and Stuetzle 1989): Legendre polynomials in the place along the line, fitted to the means of
+ * the pixels nearest to each of its points. O(rounds * points * line).
+ * Sums are taken in the order of the reference, so that the compiled side gives its bits: a line one point longer
+ * would be another result. */
+#include "axis_core.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu.h"
+
+enum { KF_BLOCK = 32 };       /* pixels at a time */
+enum { KF_MOST_TERMS = 16 };  /* polynomials of a curve */
+static const double KF_NO_LENGTH = 1e-9; /* px: a direction shorter than this is none */
+
+#define BODY "axis.inc"
+#include "each_path.inc"
+
+static int make_room(kf_line *line, int64_t count) {
+    if (count > line->room) {
+        double *at = realloc(line->at, sizeof(double) * 2 * (size_t)count);
+        if (!at) return -1;
+        line->at = at;
+        line->room = count;
+    }
+    line->count = count;
+    return 0;
+}
+
+typedef void kf_scan_line_t(const double *line, int64_t count, const double *rows, const double *cols, double *at,
+                            double *square);
+
+void kf_nearest(const double *line, int64_t count, const double *point, int64_t points, double *at, double *square,
+                int path) {
+    kf_scan_line_t *scan = kf_scan_line_portable;
+#ifdef KF_X86_PATHS
+    if (path == KF_AVX2) scan = kf_scan_line_avx2;
+    if (path == KF_AVX512) scan = kf_scan_line_avx512;
+#else
+    (void)path;
+#endif
+    for (int64_t first = 0; first < points; first += KF_BLOCK) {
+        const int64_t some = points - first < KF_BLOCK ? points - first : KF_BLOCK;
+        double rows[KF_BLOCK], cols[KF_BLOCK], numbers[KF_BLOCK], squares[KF_BLOCK];
+        for (int64_t i = 0; i < KF_BLOCK; i++) {
+            const int64_t here = first + (i < some ? i : 0);
+            rows[i] = point[2 * here];
+            cols[i] = point[2 * here + 1];
+            numbers[i] = 0.0;
+            squares[i] = INFINITY;
+        }
+        scan(line, count, rows, cols, numbers, squares);
+        memcpy(at + first, numbers, sizeof(double) * (size_t)some);
+        memcpy(square + first, squares, sizeof(double) * (size_t)some);
+    }
+}
+
+/* ---- the way inside a mask ---- */
+
+typedef struct {
+    double distance;
+    int64_t place;
+} kf_reached;
+
+typedef struct {
+    kf_reached *item;
+    int64_t count, room;
+} kf_front;
+
+static inline int sooner(kf_reached one, kf_reached other) {
+    return one.distance < other.distance || (one.distance == other.distance && one.place < other.place);
+}
+
+static int reach_for(kf_front *front, kf_reached added) {
+    if (front->count == front->room) {
+        kf_reached *item = realloc(front->item, sizeof(kf_reached) * 2 * (size_t)front->room);
+        if (!item) return -1;
+        front->item = item;
+        front->room *= 2;
+    }
+    int64_t at = front->count++;
+    for (; at && sooner(added, front->item[(at - 1) / 2]); at = (at - 1) / 2)
+        front->item[at] = front->item[(at - 1) / 2];
+    front->item[at] = added;
+    return 0;
+}
+
+static kf_reached take_first(kf_front *front) {
+    const kf_reached first = front->item[0], moved = front->item[--front->count];
+    int64_t at = 0;
+    for (int64_t child; (child = 2 * at + 1) < front->count; at = child) {
+        if (child + 1 < front->count && sooner(front->item[child + 1], front->item[child])) child++;
+        if (!sooner(front->item[child], moved)) break;
+        front->item[at] = front->item[child];
+    }
+    front->item[at] = moved;
+    return first;
+}
+
+typedef struct {
+    int64_t *item, count;
+} kf_bucket;
+
+/* The neighbours of a pixel in the mask, their number; `slanting` tells the diagonal ones. */
+static inline int beside(const kf_shape *shape, int64_t place, int64_t next[8], uint8_t slanting[8]) {
+    const int64_t width = shape->width, row = place / width, col = place % width;
+    int count = 0;
+    for (int64_t down = row ? -1 : 0; down <= (row + 1 < shape->height); down++)
+        for (int64_t right = col ? -1 : 0; right <= (col + 1 < width); right++) {
+            const int64_t there = place + down * width + right;
+            if (there == place || !shape->mask[there]) continue;
+            slanting[count] = down && right;
+            next[count++] = there;
+        }
+    return count;
+}
+
+static void far_from(const kf_shape *shape, int64_t start, double *distance) {
+    for (int64_t place = 0; place < shape->height * shape->width; place++) distance[place] = INFINITY;
+    distance[start] = 0.0;
+}
+
+/* Distance of every pixel from `start`. A step is at least 1 long and less than 2: pixels between two whole numbers
+ * cannot shorten one another's way, and what they reach lies in the next two buckets. O(pixels).
+ * room: three times eight times the pixels. */
+static void spread(const kf_shape *shape, int64_t start, int64_t pixels, int64_t *room, double *distance) {
+    kf_bucket bucket[3] = {{room, 1}, {room + 8 * pixels, 0}, {room + 16 * pixels, 0}};
+    far_from(shape, start, distance);
+    bucket[0].item[0] = start;
+    for (int64_t level = 0; bucket[level % 3].count || bucket[(level + 1) % 3].count; level++) {
+        kf_bucket *now = &bucket[level % 3];
+        while (now->count) {
+            const int64_t place = now->item[--now->count];
+            if (distance[place] < (double)level) continue; /* was reached on a shorter way */
+            int64_t next[8];
+            uint8_t slanting[8];
+            const int count = beside(shape, place, next, slanting);
+            for (int side = 0; side < count; side++) {
+                const double there = distance[place] + (slanting[side] ? sqrt(2.0) : 1.0);
+                if (!(there < distance[next[side]])) continue;
+                distance[next[side]] = there;
+                kf_bucket *later = &bucket[(int64_t)there % 3];
+                later->item[later->count++] = next[side];
+            }
+        }
+    }
+}
+
+/* The pixel before every one on the way from `start`, up to `end`: a step costs its length over the square of the depth
+ * at its middle. */
+static int lead(const kf_shape *shape, const double *depth, int64_t start, int64_t end, kf_front *front,
+                double *distance, int64_t *before) {
+    far_from(shape, start, distance);
+    if (reach_for(front, (kf_reached){0.0, start})) return -1;
+    while (front->count) {
+        const kf_reached now = take_first(front);
+        if (now.distance > distance[now.place]) continue;
+        if (now.place == end) break;
+        int64_t next[8];
+        uint8_t slanting[8];
+        const int count = beside(shape, now.place, next, slanting);
+        for (int side = 0; side < count; side++) {
+            const double middle = 0.5 * (depth[now.place] + depth[next[side]]);
+            const double there = now.distance + (slanting[side] ? sqrt(2.0) : 1.0) / (middle * middle);
+            if (!(there < distance[next[side]])) continue;
+            distance[next[side]] = there;
+            before[next[side]] = now.place;
+            if (reach_for(front, (kf_reached){there, next[side]})) return -1;
+        }
+    }
+    return 0;
+}
+
+/* The first of the pixels that are farthest. */
+static int64_t farthest(const kf_shape *shape, const double *distance) {
+    int64_t found = -1;
+    for (int64_t place = 0; place < shape->height * shape->width; place++)
+        if (shape->mask[place] && distance[place] < INFINITY && (found < 0 || distance[place] > distance[found]))
+            found = place;
+    return found;
+}
+
+int64_t kf_inner_path(const kf_shape *shape, const double *depth, int64_t *way, double *reach) {
+    const int64_t size = shape->height * shape->width;
+    int64_t pixels = 0, first = 0, count = -1;
+    for (int64_t place = 0; place < size; place++) pixels += shape->mask[place];
+    while (!shape->mask[first]) first++;
+    double *distance = malloc(sizeof(double) * (size_t)size);
+    int64_t *before = malloc(sizeof(int64_t) * (size_t)size), *room = malloc(sizeof(int64_t) * 24 * (size_t)pixels);
+    kf_front front = {malloc(sizeof(kf_reached) * (size_t)pixels), 0, pixels};
+    if (distance && before && room && front.item) {
+        spread(shape, first, pixels, room, distance);
+        const int64_t start = farthest(shape, distance);
+        spread(shape, start, pixels, room, distance);
+        const int64_t end = farthest(shape, distance);
+        *reach = distance[end];
+        if (!lead(shape, depth, start, end, &front, distance, before)) {
+            count = 0;
+            for (int64_t at = end; at != start; at = before[at]) way[count++] = at;
+            way[count++] = start;
+        }
+    }
+    free(distance);
+    free(before);
+    free(room);
+    free(front.item);
+    return count;
+}
+
+/* ---- lines ---- */
+
+static double length_of(const double *line, int64_t count) {
+    double length = 0.0;
+    for (int64_t i = 1; i < count; i++)
+        length += hypot(line[2 * i] - line[2 * i - 2], line[2 * i + 1] - line[2 * i - 1]);
+    return length > 1.0 ? length : 1.0;
+}
+
+int kf_evenly(const double *line, int64_t count, kf_line *even) {
+    double *along = malloc(sizeof(double) * (size_t)count);
+    if (!along) return -1;
+    along[0] = 0.0;
+    for (int64_t i = 1; i < count; i++)
+        along[i] = along[i - 1] + hypot(line[2 * i] - line[2 * i - 2], line[2 * i + 1] - line[2 * i - 1]);
+    const double whole = along[count - 1], points = rint(whole) + 1.0;
+    if (make_room(even, points > 3.0 ? (int64_t)points : 3)) {
+        free(along);
+        return -1;
+    }
+    const double step = whole / (double)(even->count - 1);
+    for (int64_t i = 0, from = 0; i < even->count; i++) {
+        const double at = i + 1 < even->count ? (double)i * step : whole;
+        while (from + 1 < count && along[from + 1] <= at) from++;
+        for (int axis = 0; axis < 2; axis++) {
+            const double here = line[2 * from + axis];
+            even->at[2 * i + axis] = here;
+            if (from + 1 < count && along[from] != at) {
+                const double slope = (line[2 * from + 2 + axis] - here) / (along[from + 1] - along[from]);
+                even->at[2 * i + axis] = slope * (at - along[from]) + here;
+            }
+        }
+    }
+    free(along);
+    return 0;
+}
+
+/* Steps of one px from `tip` away from `inner`, of at most `reach` those up to `out` beyond the mask; their number. */
+static int64_t steps_out(const kf_shape *shape, const double *tip, const double *inner, int64_t reach, int64_t out,
+                         double *way) {
+    const double down = tip[0] - inner[0], across = tip[1] - inner[1], length = hypot(down, across);
+    way[0] = down / (length > KF_NO_LENGTH ? length : KF_NO_LENGTH);
+    way[1] = across / (length > KF_NO_LENGTH ? length : KF_NO_LENGTH);
+    int64_t inside = 0;
+    for (; inside < reach; inside++) {
+        const double step = (double)(inside + 1);
+        const double row = rint(tip[0] + step * way[0]), col = rint(tip[1] + step * way[1]);
+        if (!(row >= 0.0 && col >= 0.0 && row < (double)shape->height && col < (double)shape->width)) break;
+        if (!shape->mask[(int64_t)row * shape->width + (int64_t)col]) break;
+    }
+    return inside + out < reach ? inside + out : reach;
+}
+
+int kf_prolonged(const double *line, int64_t count, const kf_shape *shape, double width, int64_t out, kf_line *longer) {
+    const int64_t reach = (int64_t)(2.0 * width) + 4;
+    int64_t look = (int64_t)rint(0.7 * width);
+    look = look < count - 1 ? look : count - 1;
+    look = look > 2 ? look : 2;
+    const double *last = line + 2 * (count - 1);
+    double head[2], tail[2];
+    const int64_t ahead = steps_out(shape, line, line + 2 * look, reach, out, head);
+    const int64_t behind = steps_out(shape, last, last - 2 * look, reach, out, tail);
+    if (make_room(longer, ahead + count + behind)) return -1;
+    for (int axis = 0; axis < 2; axis++) {
+        for (int64_t i = 0; i < ahead; i++)
+            longer->at[2 * i + axis] = line[axis] + (double)(ahead - i) * head[axis];
+        for (int64_t i = 0; i < behind; i++)
+            longer->at[2 * (ahead + count + i) + axis] = last[axis] + (double)(i + 1) * tail[axis];
+    }
+    memcpy(longer->at + 2 * ahead, line, sizeof(double) * 2 * (size_t)count);
+    return 0;
+}
+
+/* ---- principal curves ---- */
+
+typedef struct {
+    double moment[KF_MOST_TERMS][KF_MOST_TERMS], sum[KF_MOST_TERMS][2]; /* sum: then the solution */
+    int64_t terms;
+} kf_system;
+
+static void legendre(double x, int64_t terms, double *value) {
+    value[0] = 1.0;
+    value[1] = x;
+    for (int64_t i = 2; i < terms; i++)
+        value[i] = (value[i - 1] * x * (double)(2 * i - 1) - value[i - 2] * (double)(i - 1)) / (double)i;
+}
+
+/* Where the i-th of `count` points from -1 to 1 lies. */
+static inline double spaced(int64_t i, int64_t count) {
+    return i + 1 < count ? (double)i * (2.0 / (double)(count - 1)) - 1.0 : 1.0;
+}
+
+/* Elimination without exchange of rows: the moments are positive definite. */
+static void solve(kf_system *system) {
+    const int64_t terms = system->terms;
+    for (int64_t k = 0; k < terms; k++)
+        for (int64_t i = k + 1; i < terms; i++) {
+            const double factor = system->moment[i][k] / system->moment[k][k];
+            for (int64_t j = k; j < terms; j++) system->moment[i][j] -= factor * system->moment[k][j];
+            for (int axis = 0; axis < 2; axis++) system->sum[i][axis] -= factor * system->sum[k][axis];
+        }
+    for (int64_t k = terms - 1; k >= 0; k--)
+        for (int axis = 0; axis < 2; axis++) {
+            double rest = system->sum[k][axis];
+            for (int64_t j = k + 1; j < terms; j++) rest -= system->moment[k][j] * system->sum[j][axis];
+            system->sum[k][axis] = rest / system->moment[k][k];
+        }
+}
+
+/* The curve through the means of the pixels, three sums for each of `count` points; 1 where too few points have any. */
+static int fitted(const double *sums, int64_t count, const kf_fit *fit, double length, double width, kf_line *curve) {
+    int64_t first = -1, last = -1, used = 0;
+    double all = 0.0, value[KF_MOST_TERMS];
+    for (int64_t i = 0; i < count; i++) {
+        all += sums[3 * i];
+        if (sums[3 * i] == 0.0) continue;
+        first = first < 0 ? i : first;
+        last = i;
+        used++;
+    }
+    if (used < 3) return 1;
+    int64_t bends = (int64_t)rint(fit->bends * length / width) - 1;
+    bends = bends > 1 ? bends : 1;
+    kf_system system = {.terms = 2 + (bends < fit->most_bends ? bends : fit->most_bends)};
+    const int64_t terms = system.terms, points = last - first + 1;
+    for (int64_t i = first; i <= last; i++) {
+        if (sums[3 * i] == 0.0) continue;
+        const double mass = sums[3 * i] / all;
+        legendre(spaced(i - first, points), terms, value);
+        for (int64_t a = 0; a < terms; a++) {
+            const double part = value[a] * mass;
+            for (int64_t b = 0; b < terms; b++) system.moment[a][b] += part * value[b];
+            for (int axis = 0; axis < 2; axis++) system.sum[a][axis] += part * (sums[3 * i + 1 + axis] / sums[3 * i]);
+        }
+    }
+    for (int64_t a = 0; a < terms; a++) {
+        const double bend = (double)(a * (a - 1));
+        system.moment[a][a] += fit->stiffness * (bend * bend);
+    }
+    solve(&system);
+    if (make_room(curve, points)) return -1;
+    for (int64_t i = 0; i < points; i++) {
+        legendre(spaced(i, points), terms, value);
+        for (int axis = 0; axis < 2; axis++) {
+            double at = value[0] * system.sum[0][axis];
+            for (int64_t a = 1; a < terms; a++) at += value[a] * system.sum[a][axis];
+            curve->at[2 * i + axis] = at;
+        }
+    }
+    return 0;
+}
+
+int kf_principal_curve(const kf_shape *shape, const kf_pixels *pixels, const kf_fit *fit, kf_line *line, int path) {
+    const int64_t points = pixels->points;
+    double *nearest = malloc(sizeof(double) * 2 * ((size_t)points + 1)), *square = nearest + points, *sums = NULL;
+    kf_line curve = {NULL, 0, 0}, even = {NULL, 0, 0};
+    int failed = nearest ? 0 : -1;
+    for (int64_t round = 0; round < fit->rounds && !failed; round++) {
+        const double length = length_of(line->at, line->count), width = (double)pixels->area / length;
+        double *more = realloc(sums, sizeof(double) * 3 * (size_t)line->count);
+        if (!more) {
+            failed = -1;
+            break;
+        }
+        sums = more;
+        memset(sums, 0, sizeof(double) * 3 * (size_t)line->count);
+        kf_nearest(line->at, line->count, pixels->point, points, nearest, square, path);
+        for (int64_t i = 0; i < points; i++) {
+            if (!(sqrt(square[i]) <= fit->reach * width)) continue;
+            double *sum = sums + 3 * (int64_t)nearest[i];
+            sum[0] += pixels->weight[i];
+            sum[1] += pixels->weight[i] * pixels->point[2 * i];
+            sum[2] += pixels->weight[i] * pixels->point[2 * i + 1];
+        }
+        failed = fitted(sums, line->count, fit, length, width, &curve);
+        if (failed) break;
+        int64_t cut = (int64_t)rint(0.5 * width);
+        if (curve.count <= 2 * cut + 4) cut = 0;
+        failed = kf_evenly(curve.at + 2 * cut, curve.count - 2 * cut, &even);
+        if (!failed) failed = kf_prolonged(even.at, even.count, shape, 0.6 * width, fit->out, line);
+    }
+    free(nearest);
+    free(sums);
+    free(curve.at);
+    free(even.at);
+    return failed < 0 ? -1 : 0;
+}
+
+/* ---- rows across a line ---- */
+
+/* Whether the point of `line` nearest to a sample of row `here` is at most `reach` rows away. A sample no farther from
+ * its own point than half the way to every point beyond is nearer to its own: `beyond` is the square of that way. */
+static int is_own(const double *line, int64_t count, int64_t here, double row, double col, double reach,
+                  double beyond) {
+    const double down = row - line[2 * here], across = col - line[2 * here + 1];
+    if (4.000001 * (down * down + across * across) < beyond) return 1;
+    double least = INFINITY;
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const double far_down = row - line[2 * i], far_across = col - line[2 * i + 1];
+        const double square = far_down * far_down + far_across * far_across;
+        if (square < least) least = square, found = i;
+    }
+    return !((double)(found > here ? found - here : here - found) > reach);
+}
+
+void kf_own_run(const double *line, int64_t count, int64_t across, const float *rows, const float *cols,
+                const float *soft, double reach, float least, float *body) {
+    memset(body, 0, sizeof(float) * (size_t)count * (size_t)across);
+    for (int64_t here = 0; here < count; here++) {
+        double beyond = INFINITY;
+        for (int64_t i = 0; i < count; i++) {
+            const double down = line[2 * i] - line[2 * here], right = line[2 * i + 1] - line[2 * here + 1];
+            const double square = down * down + right * right;
+            if ((double)(i > here ? i - here : here - i) > reach && square < beyond) beyond = square;
+        }
+        const float *row = rows + here * across, *col = cols + here * across, *values = soft + here * across;
+#define KF_ON(at) (values[at] > least && is_own(line, count, here, row[at], col[at], reach, beyond))
+        const int64_t middle = across / 2;
+        int64_t seed = -1;
+        for (int64_t away = 0; away <= middle && seed < 0; away++) {
+            if (KF_ON(middle - away)) seed = middle - away;
+            else if (middle + away < across && KF_ON(middle + away)) seed = middle + away;
+        }
+        for (int64_t at = seed; at >= 0 && KF_ON(at); at--) body[here * across + at] = values[at];
+        for (int64_t at = seed + 1; seed >= 0 && at < across && KF_ON(at); at++) body[here * across + at] = values[at];
+#undef KF_ON
+    }
+}
