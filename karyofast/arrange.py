@@ -17,7 +17,8 @@ a small network (92 % of crops right alone, 96 % together) on pki3 training case
 ones, and ones with a copy added or taken away. With missing prices of 2 to 4 and gain prices of 3 to 6 the
 same 95 to 96 % of normal cells come out as 46,XX or 46,XY; the lower end finds more cells that have a gain
 beside a loss. How far the unplaced price stands above the gain price decides between junk that is left out
-and gains that are kept.
+and gains that are kept; with areas beside the labels, `karyofast evaluate aneuploidy` on pki3's validation
+cases sees a third 21, 18 or X as often as without only when it is 2 nats.
 
 The class prior of the training data (X and Y are rarer) is left in the probabilities: it shifts a total by
 at most ln 4, which is under every price.

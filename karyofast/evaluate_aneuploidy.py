@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from karyofast import iscn
 from karyofast.arrange import UNPLACED, arrange
@@ -35,11 +36,27 @@ ENOUGH = 2
 
 @dataclass(frozen=True, eq=False)
 class TrueCell:
-    """A cell of a case: the true class and the label of each of its chromosomes."""
+    """A cell of a case: the true class of each of its chromosomes, its label, and what its area says of each class.
+
+    `sizes` are nats, float64 (n, 24), see `karyofast.sizes.surprise`; None: nothing.
+    """
 
     case: str
     true: tuple[str, ...]
     labels: Sequence[Label]
+    sizes: NDArray[np.float64] | None = None
+
+    def only(self, places: Sequence[int]) -> TrueCell:
+        """Some of its chromosomes."""
+        sizes = None if self.sizes is None else self.sizes[list(places)]
+        return TrueCell(self.case, tuple(self.true[at] for at in places), [self.labels[at] for at in places], sizes)
+
+    def __add__(self, other: TrueCell) -> TrueCell:
+        """Its chromosomes, then those of the other."""
+        sizes = None
+        if self.sizes is not None and other.sizes is not None:
+            sizes = np.concatenate([self.sizes, other.sizes])
+        return TrueCell(self.case, self.true + other.true, [*self.labels, *other.labels], sizes)
 
 
 @dataclass(frozen=True)
@@ -106,46 +123,36 @@ def score_aneuploidy(
         rng = np.random.default_rng([seed, number])
         donors = [other for other in normal if other.case == cell.case and other is not cell]
         donor = donors[int(rng.integers(len(donors)))] if donors else None
-        for change, true, labels in _changed(cell, donor, rng):
-            told = arrange(labels, options)
+        for change, changed in _changed(cell, donor, rng):
+            told = arrange(changed.labels, options, changed.sizes)
             placed = [CLASSES[index] for index in told.assigned if index != UNPLACED]
             if change == NORMAL:
                 hit = told.iscn not in ("46,XX", "46,XY")
             else:
-                hit = _differences(placed) >= _differences(true)
-            outcomes.setdefault(change, []).append((cell.case, told.iscn == iscn.format(true), hit))
+                hit = _differences(placed) >= _differences(changed.true)
+            outcomes.setdefault(change, []).append((cell.case, told.iscn == iscn.format(changed.true), hit))
     order = [NORMAL, "45,X", LOSS, *GAINS, TRIPLOID]
     return AneuploidyScore({name: tuple(outcomes[name]) for name in order if name in outcomes})
 
 
-def _changed(
-    cell: TrueCell, donor: TrueCell | None, rng: np.random.Generator
-) -> list[tuple[str, tuple[str, ...], list[Label]]]:
-    """The cell as it is and in each way it can be changed: the name of the change, true classes, labels."""
+def _changed(cell: TrueCell, donor: TrueCell | None, rng: np.random.Generator) -> list[tuple[str, TrueCell]]:
+    """The cell as it is and in each way it can be changed, with the name of the change."""
     sex = "".join(sorted(name for name in cell.true if name in "XY"))
     lost_sex = cell.true.index("Y" if sex == "XY" else "X")
     lost = int(rng.choice([at for at, name in enumerate(cell.true) if name in iscn.AUTOSOMES]))
-    found = [
-        (NORMAL, cell.true, list(cell.labels)),
-        ("45,X", *_without(cell, lost_sex)),
-        (LOSS, *_without(cell, lost)),
-    ]
+    found = [(NORMAL, cell), ("45,X", _without(cell, lost_sex)), (LOSS, _without(cell, lost))]
     if donor is None:
         return found
     for change, (name, needed) in GAINS.items():
         if (needed is None or needed == sex) and name in donor.true:
-            found.append((change, *_with(cell, donor, [donor.true.index(name)])))
+            found.append((change, cell + donor.only([donor.true.index(name)])))
     third = [donor.true.index(name) for name in (*iscn.AUTOSOMES, "X")]
-    found.append((TRIPLOID, *_with(cell, donor, third)))
+    found.append((TRIPLOID, cell + donor.only(third)))
     return found
 
 
-def _without(cell: TrueCell, at: int) -> tuple[tuple[str, ...], list[Label]]:
-    return (*cell.true[:at], *cell.true[at + 1 :]), [*cell.labels[:at], *cell.labels[at + 1 :]]
-
-
-def _with(cell: TrueCell, donor: TrueCell, these: Sequence[int]) -> tuple[tuple[str, ...], list[Label]]:
-    return (*cell.true, *(donor.true[at] for at in these)), [*cell.labels, *(donor.labels[at] for at in these)]
+def _without(cell: TrueCell, lost: int) -> TrueCell:
+    return cell.only([at for at in range(len(cell.true)) if at != lost])
 
 
 def _differences(names: Sequence[str]) -> Counter[tuple[str, int]]:

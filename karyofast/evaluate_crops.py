@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from karyofast.arrange import arrange
 from karyofast.config import Options
@@ -16,6 +17,7 @@ from karyofast.errors import DataError, OptionError
 from karyofast.evaluate_aneuploidy import AneuploidyScore, TrueCell, score_aneuploidy
 from karyofast.evaluate_classes import ClassScore, score_classes
 from karyofast.evaluate_methods import CellClassifier, classifier_of
+from karyofast.sizes import surprise_in_cell
 from karyofast.types import CLASSES, Label, Straightened
 
 Split = Literal["train", "validation", "test", "all"]
@@ -24,12 +26,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class ReadCell:
-    """One cell of a data set: rows, what the classifier says of each, whether the picture's top is the crop's."""
+    """One cell of a data set: rows, what the classifier says of each, whether the picture's top is the crop's.
+
+    `sizes` float64 (n, 24) are the nats by which each area speaks against each class, see `karyofast.sizes`.
+    """
 
     name: str
     rows: Sequence[CropRow]
     labels: Sequence[Label]
     upright: Sequence[bool]
+    sizes: NDArray[np.float64]
 
 
 def read_cells(
@@ -54,7 +60,9 @@ def read_cells(
         raise DataError(f"{data}: must hold labelled chromosomes of the split {split!r}. Got: none.")
     for number, (place, cell, rows) in enumerate(cells, start=1):
         drawn = _straightened(source, rows, np.random.default_rng([seed, place]) if rotate else None)
-        yield ReadCell(cell, rows, classifier([one for one, _ in drawn]), [up for _, up in drawn])
+        labels = classifier([one for one, _ in drawn])
+        sizes = surprise_in_cell([one.area for one, _ in drawn], labels)
+        yield ReadCell(cell, rows, labels, [up for _, up in drawn], sizes)
         if progress:
             progress(number, len(cells))
 
@@ -111,7 +119,7 @@ def evaluate_classification(
     label = classifier or classifier_of(options, threads)
     kept: list[tuple[int, Label, int, str, bool]] = []
     for cell in read_cells(data, split, rotate, label, seed, leave_out, progress):
-        assigned = arrange(cell.labels, options.arrange).assigned
+        assigned = arrange(cell.labels, options.arrange, cell.sizes).assigned
         kept += [
             (row.label, cell.labels[k], assigned[k], cell.name, cell.upright[k])
             for k, row in enumerate(cell.rows)
@@ -150,7 +158,7 @@ def evaluate_aneuploidy(
         known = [row.label for row in cell.rows if row.label is not None]
         if len(known) == len(cell.rows):
             true = tuple(CLASSES[index] for index in known)
-            cells.append(TrueCell(cell.rows[0].case, true, cell.labels))
+            cells.append(TrueCell(cell.rows[0].case, true, cell.labels, cell.sizes))
     return score_aneuploidy(cells, options.arrange, seed)
 
 

@@ -19,7 +19,7 @@ from karyofast.second_look import look
 from karyofast.second_look_moves import Piece
 from karyofast.segment import segment, unseparated, ways
 from karyofast.segment_lift import Separator, lift, missed
-from karyofast.sizes import surprise, typical_area
+from karyofast.sizes import surprise_in_cell
 from karyofast.straighten import straighten
 from karyofast.types import (
     CLASSES,
@@ -228,7 +228,7 @@ def _arranged_as_said(
 ) -> Arrangement:
     """The arrangement in which every class that a person said is kept."""
     areas = [part.chromosome.area for part in parts]
-    sizes = surprise(areas, typical_area(areas, [label.probabilities for label in labels]))
+    sizes = surprise_in_cell(areas, labels)
     said = [(row, part.said) for row, part in enumerate(parts) if part.said is not None]
     for row, index in said:
         sizes[row] = 0.0

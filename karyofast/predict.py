@@ -21,6 +21,7 @@ from karyofast.crops import CropRow, CropSource, straighten_single
 from karyofast.errors import DataError
 from karyofast.evaluate_classes import ClassScore, score_classes
 from karyofast.files import write_whole
+from karyofast.sizes import surprise_in_cell
 from karyofast.types import CLASSES, Label
 
 UNPLACED = "unplaced"
@@ -156,7 +157,8 @@ def _predict_cell(
         tell()
     crops = list(straightened.values())
     labels = classify(crops, runtime, CellScale.of(crops), batch)
-    assigned = arrange(labels, options).assigned if options else (None,) * len(labels)
+    sizes = surprise_in_cell([one.area for one in crops], labels)
+    assigned = arrange(labels, options, sizes).assigned if options else (None,) * len(labels)
     said = {
         place: Prediction(
             source.rows[place],

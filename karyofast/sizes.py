@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.types import CLASSES
+from karyofast.types import CLASSES, Label
 
 RELATIVE_AREA = (
     1.937, 1.859, 1.552, 1.448, 1.396, 1.321, 1.219, 1.100, 1.030, 1.025, 1.017, 1.014,
@@ -68,6 +68,11 @@ def typical_area(
     if sure.sum() < LEAST_SURE:
         return None
     return float(np.median(np.asarray(areas)[sure] / np.array(RELATIVE_AREA)[said[sure].argmax(axis=1)]))
+
+
+def surprise_in_cell(areas: Sequence[float] | NDArray[np.float64], labels: Sequence[Label]) -> NDArray[np.float64]:
+    """`surprise` of the chromosomes of one cell against its own `typical_area`; float64 (n, 24)."""
+    return surprise(areas, typical_area(areas, [label.probabilities for label in labels]))
 
 
 def surprise(areas: Sequence[float] | NDArray[np.float64], typical: float | None) -> NDArray[np.float64]:

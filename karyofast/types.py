@@ -195,6 +195,11 @@ class Straightened:
             object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
+    def area(self) -> int:
+        """Pixels of the crop that the chromosome covers."""
+        return int(np.count_nonzero(self.crop))
+
+    @property
     def length(self) -> float:
         """Length of the medial axis, px."""
         return float(len(self.axis))

@@ -38,6 +38,26 @@ def test_what_is_misread_is_a_false_alarm_of_a_normal_cell_and_not_right():
     assert told[NORMAL]["cases_seen"] is None
 
 
+def test_areas_tell_a_missing_x_from_a_missing_1_that_is_misread():
+    """A 1 that the classifier takes for an X: by its label alone the cell without an X has two and lacks a 1."""
+    from dataclasses import replace
+
+    from karyofast.sizes import RELATIVE_AREA, surprise
+
+    misread = cell("one", "46,XX")
+    at = misread.true.index("1")
+    row = np.zeros(24, np.float32)
+    row[[CLASSES.index("1"), CLASSES.index("X")]] = 0.1, 0.9
+    labels = [*misread.labels]
+    labels[at] = Label(row)
+    misread = replace(misread, labels=labels)
+    assert score_aneuploidy([misread]).to_dict()["45,X"]["seen"] == 0.0
+    areas = [1000.0 * RELATIVE_AREA[CLASSES.index(name)] for name in misread.true]
+    told = score_aneuploidy([replace(misread, sizes=surprise(areas, 1000.0))]).to_dict()
+    assert told["45,X"]["seen"] == 1.0
+    assert told[NORMAL]["seen"] == 0.0
+
+
 def test_cells_that_are_not_normal_are_left_out():
     assert score_aneuploidy([cell("one", "47,XX,+21")]).to_dict() == {}
 

@@ -27,6 +27,7 @@ from karyofast.models.slim import Slim
 from karyofast.models.store import CARD, read, write_manifest
 from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.sizes import surprise_in_cell
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
@@ -195,7 +196,9 @@ def score_labels(
     assigned = np.full(len(indices), -1)
     for one in np.unique(cell):
         mine = np.flatnonzero(cell == one)
-        assigned[mine] = arrange([Label(classes[i], float(up[i])) for i in mine]).assigned
+        labels = [Label(classes[i], float(up[i])) for i in mine]
+        areas = [int(np.count_nonzero(crops.crops[indices[i]][0])) for i in mine]
+        assigned[mine] = arrange(labels, sizes=surprise_in_cell(areas, labels)).assigned
     alone = classes.argmax(axis=1)
     x, y = truth == CLASSES.index("X"), truth == CLASSES.index("Y")
     right = [bool(np.all(assigned[cell == one] == truth[cell == one])) for one in np.unique(cell)]
