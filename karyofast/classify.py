@@ -49,6 +49,8 @@ class Runtime(Protocol):
     """What runs a network (`karyofast.runtimes`)."""
 
     frame: Frame
+    temperature: float
+    """see `karyofast.types.Label`"""
 
     def predict(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Class probabilities (n, 24) and probability that the p arm is up (n,) of crops (n, 1, rows, columns)."""

@@ -127,7 +127,7 @@ def evaluate_classification(
         ]
     return score_classes(
         true=[one[0] for one in kept],
-        probabilities=[one[1].probabilities for one in kept],
+        probabilities=[one[1].calibrated for one in kept],
         assigned=[one[2] for one in kept],
         cells=[one[3] for one in kept],
         p_up=[one[1].p_up for one in kept],

@@ -114,4 +114,9 @@ def classifier_of(options: Options, threads: int) -> CellClassifier:
 
     chosen = replace(options.classify, model=classifier_for(options.classify, "dark"))
     runtime = load_classifier(chosen, threads)
-    return lambda cell: classify(cell, runtime, batch=options.classify.batch)
+
+    def label(cell: Sequence[Straightened]) -> list[Label]:
+        said = classify(cell, runtime, batch=options.classify.batch)
+        return [replace(one, temperature=runtime.temperature) for one in said]
+
+    return label

@@ -43,7 +43,8 @@ class Prediction:
     row : CropRow
         The crop, with its true class where that is known.
     label : Label or None
-        From the crop alone, ``p_up`` for the picture as it was given; None where the crop could not be used.
+        From the crop alone, with the model's temperature, ``p_up`` for the picture as it was given; None where the
+        crop could not be used.
     assigned : int or None
         Index into `CLASSES`, -1: left out, None where no cell is given.
     error : str
@@ -63,7 +64,7 @@ class Prediction:
         if self.assigned is not None:
             assigned = CLASSES[self.assigned] if self.assigned >= 0 else UNPLACED
         said = [self.label.name, f"{self.label.confidence:.6f}", self.label.orientation, assigned]
-        return [self.row.file, self.row.cell, *said, *(f"{value:.6f}" for value in self.label.probabilities)]
+        return [self.row.file, self.row.cell, *said, *(f"{value:.6f}" for value in self.label.calibrated)]
 
 
 def open_crops(path: Path | str) -> CropSource:
@@ -162,7 +163,11 @@ def _predict_cell(
     said = {
         place: Prediction(
             source.rows[place],
-            replace(label, p_up=label.p_up if upright[place] else 1.0 - label.p_up),
+            replace(
+                label,
+                p_up=label.p_up if upright[place] else 1.0 - label.p_up,
+                temperature=runtime.temperature,
+            ),
             given,
         )
         for place, label, given in zip(straightened, labels, assigned, strict=True)
@@ -191,7 +196,7 @@ def score_predictions(predictions: Sequence[Prediction]) -> ClassScore | None:
     lost = {one.row.cell for one in predictions if one.row.label is not None and one.label is None}
     return score_classes(
         true=[one.row.label for one in known if one.row.label is not None],
-        probabilities=[one.label.probabilities for one in known if one.label is not None],
+        probabilities=[one.label.calibrated for one in known if one.label is not None],
         assigned=[one.assigned for one in known if one.assigned is not None] if everywhere else None,
         cells=[one.row.cell for one in known] if everywhere else None,
         spoilt=sorted(lost) if everywhere else (),

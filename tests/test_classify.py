@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from karyofast.classify import FLOOR, CellScale, Frame, classify, network_input, read, standardise
-from karyofast.types import Straightened
+from karyofast.types import Label, Straightened
 
 
 def chromosome(length: int, value: int = 120, width: int = 12) -> Straightened:
@@ -25,6 +25,7 @@ class Recorder:
     """A runtime that keeps what it was given and answers with the number of the crop."""
 
     frame = FRAME
+    temperature = 1.0
 
     def __init__(self):
         self.batches = []
@@ -110,3 +111,16 @@ def test_a_network_of_other_classes_is_refused():
 
     with pytest.raises(ValueError, match=r"24 classes\. Got: 10"):
         classify([chromosome(30)], Wrong())
+
+
+def test_a_temperature_sharpens_what_is_reported_and_leaves_what_was_read():
+    row = np.zeros(24, np.float32)
+    row[:2] = 0.6, 0.3
+    plain, sharp = Label(row), Label(row, temperature=0.5)
+    assert np.array_equal(plain.calibrated, row)
+    assert np.array_equal(sharp.probabilities, row)
+    # squares of 0.6, 0.3 and of 0.1 for no chromosome, over their sum
+    assert sharp.confidence == pytest.approx(0.36 / 0.46, abs=1e-6)
+    assert float(sharp.calibrated.sum()) == pytest.approx(0.45 / 0.46, abs=1e-6)
+    assert Label(row, temperature=2.0).confidence < plain.confidence
+    assert (plain.name, sharp.name) == ("1", "1")

@@ -33,6 +33,7 @@ class Ruler:
     """A stand-in for a network: the class is the length seen, the p arm the denser end."""
 
     frame = Frame(96, 32, 42.0, 1.6)
+    temperature = 0.5
 
     def __init__(self):
         self.seen = []

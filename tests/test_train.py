@@ -215,6 +215,28 @@ def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
         replace(options.augmentation, **augmentation)
 
 
+def test_the_temperature_makes_a_network_as_sure_as_it_is_right(crops):
+    from types import SimpleNamespace
+
+    from karyofast.train.run import calibration
+
+    def network(confidence):
+        """Right in four of five crops of any class, and always as sure."""
+        answers = np.full((len(crops.label), 24), (1 - confidence) / 23, np.float32)
+        for at, true in enumerate(crops.label):
+            answers[at, true if at % 5 else (true + 1) % 24] = confidence
+        given = iter([answers, answers])
+        return SimpleNamespace(frame=FRAME, predict=lambda some: (next(given), np.ones(len(some), np.float32)))
+
+    count = len(crops.label)
+    whole = np.arange(count)
+    for confidence, colder in ((0.5, True), (0.97, False)):
+        found = calibration(network(confidence), crops, whole)["calibration"]
+        assert found["crops"] == count
+        assert (found["temperature"] < 1.0) == colder
+    assert calibration(network(0.5), crops, whole[:0]) == {}
+
+
 def test_elastic_bands_move_along_the_axis_and_the_ends_stay(crops):
     from karyofast.train.augment import _stretched
 

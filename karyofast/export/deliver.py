@@ -25,7 +25,7 @@ from karyofast.runtimes.onnx import OnnxClassifier
 BOUNDS = {"onnx": Bounds(1e-4, 1.0), "int8": Bounds(None, 0.995)}
 """What each kind of export must keep."""
 
-KEPT = ("classes", "input_size", "normalisation", "training")
+KEPT = ("classes", "input_size", "normalisation", "calibration", "training")
 """What an export's manifest takes over from its source's."""
 
 Progress = Callable[[int, int], None]

@@ -85,6 +85,20 @@ def frame_of(info: ModelInfo) -> Frame:
         raise ModelError(f"{info.folder}: model.toml must have input_size and normalisation. Got: {error}.") from error
 
 
+def temperature_of(info: ModelInfo) -> float:
+    """The temperature of a classifier, see `karyofast.types.Label`; 1 where its manifest says none.
+
+    Raises
+    ------
+    ModelError
+        The manifest says something else than a number above 0.
+    """
+    told = info.values.get("calibration", {}).get("temperature", 1.0)
+    if not isinstance(told, float | int) or not told > 0:
+        raise ModelError(f"{info.folder}: model.toml must have a calibration.temperature above 0. Got: {told!r}.")
+    return float(told)
+
+
 class OnnxClassifier:
     """A classifier exported by `karyofast.export`.
 
@@ -113,7 +127,7 @@ class OnnxClassifier:
         lean: bool = False,
     ) -> None:
         self.info = info
-        self.frame = frame_of(info)
+        self.frame, self.temperature = frame_of(info), temperature_of(info)
         options = _tensorrt_options(self.frame, half, batch) if provider == "tensorrt" else None
         self._session = session(info, threads, provider, options, lean)
 

@@ -11,7 +11,7 @@ from karyofast.errors import ModelError, NotBuiltError
 from karyofast.export.tensorrt import flavour_module, rebuild_command
 from karyofast.models.store import ModelInfo, find
 from karyofast.runtimes.cuda import compute_capability
-from karyofast.runtimes.onnx import frame_of
+from karyofast.runtimes.onnx import frame_of, temperature_of
 
 
 class TensorRtClassifier:
@@ -32,7 +32,7 @@ class TensorRtClassifier:
 
     def __init__(self, info: ModelInfo) -> None:
         self.info = info
-        self.frame = frame_of(info)
+        self.frame, self.temperature = frame_of(info), temperature_of(info)
         trt = flavour_module(str(info.values["engine"]["flavour"]))
         # asked for before TensorRT is: without a GPU its runtime ends the process
         capability = compute_capability()

@@ -19,7 +19,7 @@ from karyofast.errors import ModelError, NotBuiltError
 from karyofast.export.plain import plain
 from karyofast.models.store import ModelInfo
 from karyofast.models.vgg16 import split
-from karyofast.runtimes.onnx import frame_of
+from karyofast.runtimes.onnx import frame_of, temperature_of
 
 WARM = 3
 """Passes before a CUDA graph is captured: libraries choose their kernels and take memory meanwhile."""
@@ -72,7 +72,7 @@ class TorchClassifier:
         if threads:
             torch.set_num_threads(threads)
         self.info = info
-        self.frame = frame_of(info)
+        self.frame, self.temperature = frame_of(info), temperature_of(info)
         self._device, self._type, self._batch = device, _TYPES[precision], batch
         network = network_of(info).eval()
         self._network = network.to(device, self._type, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from karyofast import __version__
 from karyofast.arrange import arrange
@@ -39,6 +40,9 @@ NETWORKS = {
     "slim": "A residual network of 1.6 million weights, for small devices,",
 }
 """What a model card calls them."""
+
+LEAST_LIKELY = 1e-4
+"""A wrong label in the data must not decide the temperature: no crop counts as less likely."""
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
 """Called with (what is done, steps done, steps in all, figures)."""
@@ -165,7 +169,9 @@ def write_classifier(
         "made_by": f"karyofast {__version__}",
     }
     write_manifest(folder, name, "classifier", weights, values)
-    score = score_classifier(OnnxClassifier(read(folder)), crops, crops.part("test"))
+    runtime = OnnxClassifier(read(folder))
+    values |= calibration(runtime, crops, crops.part("validation"))
+    score = score_classifier(runtime, crops, crops.part("test"))
     values["training"] = {
         "data": data.name,
         "data_sha256": _digest(data),
@@ -182,10 +188,37 @@ def write_classifier(
 
 def score_classifier(runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]) -> ClassifierScore:
     """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
+    return score_labels(*_read(runtime, crops, indices), crops, indices)
+
+
+def calibration(runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]) -> dict[str, dict[str, float | int]]:
+    """Fit the temperature (`karyofast.types.Label`) to some chromosomes by maximum likelihood; of none there is none.
+
+    Returns
+    -------
+    dict
+        ``calibration``: ``temperature`` and ``crops``, for the manifest.
+    """
+    if len(indices) == 0:
+        return {}
+    classes, _ = _read(runtime, crops, indices)
+    truth = crops.label[indices]
+
+    def unlikely(temperature: float) -> float:
+        said = [Label(row, temperature=temperature).calibrated[true] for row, true in zip(classes, truth, strict=True)]
+        return -float(np.log(np.maximum(said, LEAST_LIKELY)).mean())
+
+    found = minimize_scalar(unlikely, bounds=(0.3, 3.0), method="bounded")
+    return {"calibration": {"temperature": round(float(found.x), 3), "crops": len(indices)}}
+
+
+def _read(
+    runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.frame) for i in indices])
     parts = [read_crops(inputs[first : first + 64, None], runtime) for first in range(0, len(inputs), 64)]
     classes, up = (np.concatenate(one) for one in zip(*parts, strict=True))
-    return score_labels(classes, up, crops, indices)
+    return classes, up
 
 
 def score_labels(
