@@ -14,10 +14,10 @@ from karyofast.cli.options import resolve
 from karyofast.config import ClassifyOptions
 from karyofast.errors import ModelError, NotBuiltError, OptionError
 from karyofast.models.slim import Slim
-from karyofast.models.store import read, write_manifest
+from karyofast.models.store import find, read, write_manifest
 from karyofast.pipeline import load_models
 from karyofast.runtimes.load import PRECISIONS, load_classifier, warm_up
-from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.runtimes.onnx import OnnxClassifier, OnnxSeparator
 from karyofast.runtimes.torch import TorchClassifier
 
 needs_gpu = pytest.mark.skipif(
@@ -57,6 +57,13 @@ def test_one_that_keeps_no_memory_answers_the_same_crop_by_crop(small, crops):
     parts = [lean.predict(crops[row : row + 1]) for row in range(len(crops))]
     for one, other in zip(whole, zip(*parts, strict=True), strict=True):
         np.testing.assert_allclose(np.concatenate(other), one, atol=1e-6)
+
+
+def test_a_lean_separator_sees_a_large_picture_in_tiles_as_it_sees_it_whole():
+    info = find("axis", "separator")
+    density = np.random.default_rng(8).uniform(0, 2, (1072, 1600)).astype(np.float32)
+    whole, tiled = (OnnxSeparator(info, 1, lean).lifted(density) for lean in (False, True))
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
 
 
 def test_low_memory_is_one_crop_at_a_time_by_runtimes_of_one_thread():

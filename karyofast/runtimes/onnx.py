@@ -150,6 +150,13 @@ def _tensorrt_options(frame: Frame, half: bool, batch: int) -> dict[str, Any]:
     return {"trt_fp16_enable": half, **shapes}
 
 
+TILE = 768
+"""Side of what a lean separator reads at once, px of its grid; a multiple of every stride."""
+
+HALO = 128
+"""px around a tile that are read with it: AxisNet sees 108 px far, so the tiles' seams tell nothing."""
+
+
 class OnnxSeparator:
     """A separator exported by `karyofast.export.onnx`.
 
@@ -160,12 +167,13 @@ class OnnxSeparator:
     threads : int
         0: as many as there are cores.
     lean : bool
-        See `session`.
+        See `session`; and read large pictures in tiles, whose layers take less memory than the picture's.
     """
 
     def __init__(self, info: ModelInfo, threads: int = 0, lean: bool = False) -> None:
         self.info = info
         self.stride = int(info.values["stride"])
+        self._lean = lean
         self._session = session(info, threads, lean=lean)
 
     def lifted(self, density: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -173,5 +181,17 @@ class OnnxSeparator:
 
         Rows and columns must be multiples of ``stride``; density is divided by the cell's mean one.
         """
+        if not self._lean or max(density.shape) <= TILE + 2 * HALO:
+            return self._seen(density)
+        rows, columns = (range(0, side, TILE) for side in density.shape)
+        parts = [[self._tile(density, top, left) for left in columns] for top in rows]
+        return np.concatenate([np.concatenate(row, axis=2) for row in parts], axis=1)
+
+    def _tile(self, density: NDArray[np.float32], top: int, left: int) -> NDArray[np.float32]:
+        first, before = max(top - HALO, 0), max(left - HALO, 0)
+        seen = self._seen(density[first : top + TILE + HALO, before : left + TILE + HALO])
+        return seen[:, top - first :, left - before :][:, :TILE, :TILE].copy()
+
+    def _seen(self, density: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = np.ascontiguousarray(density, dtype=np.float32)[None, None]
         return np.asarray(self._session.run(None, {"density": batch})[0][0], np.float32)
