@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 bench-peers bench-cuda bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 aarch64-wheel bench-peers bench-cuda bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -93,6 +93,13 @@ aarch64:
 	mkdir -p $(BUILD)
 	$(ARM) -O3 -static $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_aarch64 -lm
 	qemu-aarch64-static $(BUILD)/check_aarch64
+
+# The wheel for aarch64, cross-built, then installed and tried under emulation in a Debian arm64 root at ARM_ROOT; as root.
+ARM_ROOT := $(BUILD)/arm64
+aarch64-wheel: $(VENV)/.dev
+	command -v $(ARM) >/dev/null && command -v qemu-aarch64-static >/dev/null && command -v debootstrap >/dev/null || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static debootstrap; }
+	$(BIN)/python tests/check_aarch64.py --root $(ARM_ROOT) --data $(DATA)
 
 # The C library with its C++ header and example program (csrc/embed_core.c, include/, examples/), built by CMake; its
 # candidates on real pictures beside those of `karyofast detect`.
