@@ -26,7 +26,7 @@ at most ln 4, which is under every price.
 References
 ----------
 .. [1] D. F. Crouse, "On implementing 2D rectangular assignment algorithms", IEEE Transactions on
-   Aerospace and Electronic Systems 52(4), 2016 (the algorithm of `scipy.optimize.linear_sum_assignment`).
+   Aerospace and Electronic Systems 52(4), 2016 (the algorithm of `karyofast.kernels.assign`).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from karyofast import iscn
 from karyofast.config import ArrangeOptions
+from karyofast.kernels import assign
 from karyofast.types import CLASSES, Arrangement, Label
 
 UNPLACED = -1
@@ -209,9 +209,9 @@ def least_cost(surprise: NDArray[np.float64], options: ArrangeOptions) -> float:
         if sum(sex) > count:
             continue
         costs = np.hstack([placed, surprise[:, np.repeat([_X, _Y], sex)] - FILLED, left_out])
-        rows, slots = linear_sum_assignment(costs)
+        slots = assign(costs)
         base = autosomes * sum(earned) + FILLED * sum(sex) + _sex_price(sex, _NORMAL_SEX[2], options)
-        totals.append(float(costs[rows, slots].sum()) + base)
+        totals.append(float(costs[np.arange(count), slots].sum()) + base)
     return min(totals)
 
 
@@ -284,8 +284,9 @@ def _sex_price(sex: tuple[int, int], normal: Sequence[tuple[int, int]], options:
 
 
 def _solve(problem: _Problem) -> _Solution:
-    rows, slots = linear_sum_assignment(problem.costs)
-    return _Solution(problem, problem.classes[slots], float(problem.costs[rows, slots].sum()) + problem.base)
+    slots = assign(problem.costs)
+    total = float(problem.costs[np.arange(len(slots)), slots].sum()) + problem.base
+    return _Solution(problem, problem.classes[slots], total)
 
 
 def _low_confidence(
@@ -312,8 +313,8 @@ def _margin(best: _Solution, row: int) -> float:
     """
     costs = best.problem.costs.copy()
     costs[row, np.isin(best.problem.classes, (best.assigned[row], UNPLACED))] = BARRED
-    rows, slots = linear_sum_assignment(costs)
-    return float(costs[rows, slots].sum()) + best.problem.base - best.total
+    slots = assign(costs)
+    return float(costs[np.arange(len(slots)), slots].sum()) + best.problem.base - best.total
 
 
 def _flags(copies: Counter[str], count: int, low: int, problem: _Problem) -> tuple[str, ...]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from karyofast import detect_baselines, detect_regions
 from karyofast.config import DetectOptions
@@ -283,15 +281,24 @@ def _strangers(found: _Found) -> NDArray[np.bool_]:
     first, second, gap = _neighbours(tree.shape, [tree.pixels(int(region)) for region in regions])
     reach, ratio = LINK
     linked = (gap <= reach * found.flat.width) & (np.abs(np.log(height[first] / height[second])) <= np.log(ratio))
-    graph = coo_matrix((np.ones(linked.sum()), (first[linked], second[linked])), shape=(count, count))
-    groups, group = connected_components(graph, directed=False)
+    group = _groups(count, first[linked], second[linked])
     main = np.argmax(np.bincount(group, tree.area[regions]))
     box = tree.box[regions]
     cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
-    rimmed = np.bincount(group[cut], minlength=groups) > 0
+    rimmed = np.bincount(group[cut], minlength=count) > 0
     rimmed[main] = False
-    whole = np.bincount(group[~cut], minlength=groups)
+    whole = np.bincount(group[~cut], minlength=count)
     return np.asarray(rimmed[group] & (cut | (whole[group] >= FEWEST)))
+
+
+def _groups(count: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each of `count` things the lowest that pairs of linked ones lead to."""
+    group = np.arange(count)
+    while np.any(group[first] != group[second]):
+        lower = np.minimum(group[first], group[second])
+        np.minimum.at(group, first, lower)
+        np.minimum.at(group, second, lower)
+    return group
 
 
 def _neighbours(

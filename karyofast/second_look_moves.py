@@ -9,10 +9,10 @@ from itertools import combinations, pairwise
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from karyofast.kernels import nearest
 from karyofast.masks import tight
+from karyofast.smooth import smoothed
 from karyofast.types import CLASSES, Candidate, Chromosome, Label, Straightened
 
 UNSURE = 0.6
@@ -275,12 +275,12 @@ def cuts(way: Way) -> list[list[Chromosome]]:
 
 def _cut_positions(straightened: Straightened) -> list[int]:
     """Rows of the straightened crop at which two chromosomes may meet."""
-    widths = gaussian_filter1d(straightened.widths.astype(np.float64), 1.5, mode="nearest")
+    widths = smoothed(straightened.widths.astype(np.float64), 1.5)
     least = max(4, round(0.8 * float(np.median(widths))))
     if len(widths) < 2 * least + 3:
         return []
     inner = range(least, len(widths) - least)
-    step = np.gradient(gaussian_filter1d(straightened.axis.astype(np.float64), 3.0, axis=0, mode="nearest"), axis=0)
+    step = np.gradient(smoothed(straightened.axis.astype(np.float64), 3.0), axis=0)
     angle = np.unwrap(np.arctan2(step[:, 0], step[:, 1]))
     reach = max(2, least // 2)
     bend = np.abs(np.array([angle[at + reach] - angle[at - reach] for at in inner]))

@@ -20,10 +20,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from karyofast.kernels import CurveFit, edge_distance, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.masks import largest
+from karyofast.smooth import smoothed
 from karyofast.types import Chromosome, Metaphase, Region, Straightened
 
 ROUNDS = 3
@@ -180,8 +180,7 @@ def _inner_path(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     """The path along the inside between the two pixels farthest apart, without its blunt ends, and its width."""
     path, reach = inner_path(mask, edge_distance(~mask))
     width = float(np.count_nonzero(mask) / max(reach, 1.0))
-    smoothed = gaussian_filter1d(path.astype(np.float64), max(0.45 * width, 1.0), axis=0, mode="nearest")
-    axis = evenly(smoothed)
+    axis = evenly(smoothed(path.astype(np.float64), max(0.45 * width, 1.0)))
     cut = int(BLUNT * width)
     return (axis[cut : len(axis) - cut] if len(axis) > 2 * cut + 8 else axis), width
 
@@ -239,7 +238,7 @@ def _sample(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], axis: NDArray[np.float64], width: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Density and soft mask on rows across the axis."""
-    tangent = np.gradient(gaussian_filter1d(axis, sigma=1.5, axis=0, mode="nearest"), axis=0)
+    tangent = np.gradient(smoothed(axis, 1.5), axis=0)
     tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
     half = int(np.ceil(width * (0.75 + MARGIN)))

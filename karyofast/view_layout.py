@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from karyofast import iscn
 from karyofast.ideogram import IdeogramChromosome, load_ideogram
+from karyofast.smooth import smoothed
 from karyofast.types import CLASSES, GROUPS, Karyotype, Label, Straightened
 
 ROWS = (("A", "B"), ("C",), ("D", "E"), ("F", "G", "sex"))
@@ -151,7 +151,7 @@ def centromere_row(straightened: Straightened, up: bool, expected: float) -> flo
     count = len(widths)
     if expected < _SHORT_ARM or count < 10:
         return expected * count
-    widths = gaussian_filter1d(widths if up else widths[::-1], sigma=0.03 * count, mode="nearest")
+    widths = smoothed(widths if up else widths[::-1], 0.03 * count)
     first, last = int((expected - _SEARCH) * count), int((expected + _SEARCH) * count) + 1
     waist = first + int(np.argmin(widths[first:last]))
     reach = max(3, int(_SEARCH * count))

@@ -46,41 +46,46 @@ def beside(
         taken[one.box.slices][one.mask] = 1.0
     found = []
     for one, (height, width) in zip(regions, sizes, strict=True):
-        trials = [
-            (_covered(taken, place, (height, width)) + FARTHER * away, order, place)
-            for order, (place, away) in enumerate(_around(one, shape, (height, width)))
-        ]
-        _, _, place = min(trials)
-        found.append(place)
-        taken[_window(place, (height, width), shape)] = COVERED
+        places, away = _around(one, shape, (height, width))
+        starts, stops = _windows(places, (height, width), shape)
+        best = int(np.argmin(_covered(taken, starts, stops) + FARTHER * away))
+        found.append((float(places[best, 0]), float(places[best, 1])))
+        (top, left), (bottom, right) = starts[best], stops[best]
+        taken[top:bottom, left:right] = COVERED
     return found
 
 
-def _around(one: Region, shape: tuple[int, int], size: tuple[float, float]) -> list[tuple[tuple[float, float], float]]:
-    """Places beside the rim of a region, and how far from it they lie."""
+def _around(
+    one: Region, shape: tuple[int, int], size: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places (n, 2) beside the rim of a region, and how far from it they lie (n,)."""
     contours, _ = cv2.findContours(np.pad(one.mask.astype(np.uint8), 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     rim = max(contours, key=len)[:, 0, ::-1].astype(np.float64) + np.array([one.box.top - 1, one.box.left - 1])
-    places = []
-    for angle in np.arange(DIRECTIONS) * (2.0 * np.pi / DIRECTIONS):
-        out = np.array([np.sin(angle), np.cos(angle)])
-        farthest = rim[int(np.argmax(rim @ out))]
-        # half of the label's box lies between its middle and the rim
-        half = 0.5 * (abs(out[0]) * size[0] + abs(out[1]) * size[1])
-        for step in STEPS:
-            middle = farthest + out * (half + step)
-            low = np.array([0.5 * size[0], 0.5 * size[1]])
-            inside = np.clip(middle, low, np.maximum(np.array(shape) - low, low))
-            places.append(((float(inside[0]), float(inside[1])), step))
-    return places
+    angles = np.arange(DIRECTIONS) * (2.0 * np.pi / DIRECTIONS)
+    out = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    farthest = rim[np.argmax(rim @ out.T, axis=0)]
+    # half of the label's box lies between its middle and the rim
+    half = 0.5 * (np.abs(out) @ size)
+    middles = farthest[:, None] + out[:, None] * (half[:, None] + STEPS)[:, :, None]
+    low = 0.5 * np.array(size)
+    inside = np.clip(middles, low, np.maximum(np.array(shape) - low, low))
+    return inside.reshape(-1, 2), np.tile(STEPS, DIRECTIONS)
 
 
-def _covered(taken: NDArray[np.float32], place: tuple[float, float], size: tuple[float, float]) -> float:
-    """Share of a label's box that covers something."""
-    window = taken[_window(place, size, taken.shape)]
-    return float(window.mean()) if window.size else 0.0
+def _covered(taken: NDArray[np.float32], starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of each box that covers something; 0 for a box outside of the picture."""
+    top, left = starts.min(axis=0)
+    bottom, right = stops.max(axis=0)
+    sums = cv2.integral(np.ascontiguousarray(taken[top:bottom, left:right]), sdepth=cv2.CV_64F)
+    (up, before), (down, after) = (starts - [top, left]).T, (stops - [top, left]).T
+    total = sums[down, after] - sums[up, after] - sums[down, before] + sums[up, before]
+    return np.asarray(total / np.maximum((stops - starts).prod(axis=1), 1))
 
 
-def _window(place: tuple[float, float], size: tuple[float, float], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    starts = [max(0, round(middle - 0.5 * side)) for middle, side in zip(place, size, strict=True)]
-    stops = [min(most, start + max(1, round(side))) for start, side, most in zip(starts, size, shape, strict=True)]
-    return slice(starts[0], stops[0]), slice(starts[1], stops[1])
+def _windows(
+    places: NDArray[np.float64], size: tuple[float, float], shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row and column of the box around each place, and those past its last; inside the picture."""
+    starts = np.clip(np.rint(places - 0.5 * np.array(size)).astype(np.int64), 0, shape)
+    stops = np.minimum(starts + np.maximum(1, np.rint(size)).astype(np.int64), shape)
+    return starts, stops

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assign_core.h"
 #include "axis_core.h"
 #include "cpu.h"
 #include "distance_core.h"
@@ -434,9 +435,36 @@ static void check_curve(int path) {
     free(rows);
 }
 
+/* The least sum over all ways to give the rows from `row` on columns that are not `taken`. */
+static double cheapest(const double *cost, int rows, int columns, int row, uint32_t taken) {
+    double least = row < rows ? INFINITY : 0.0;
+    for (int at = 0; row < rows && at < columns; at++)
+        if (!(taken >> at & 1))
+            least = fmin(least, cost[row * columns + at] + cheapest(cost, rows, columns, row + 1, taken | 1u << at));
+    return least;
+}
+
+static void check_assign(void) {
+    enum { MOST = 6 };
+    const int columns = 1 + (int)draw(MOST), rows = (int)draw((uint32_t)columns + 1);
+    double cost[MOST * MOST], sum = 0.0;
+    int64_t column_of[MOST];
+    uint32_t taken = 0;
+    for (int i = 0; i < rows * columns; i++) cost[i] = (int)draw(9) - 4;
+    int right = kf_assign(cost, rows, columns, column_of) == 0;
+    for (int row = 0; row < rows && right; row++) {
+        right = column_of[row] >= 0 && column_of[row] < columns && !(taken >> column_of[row] & 1);
+        if (!right) break;
+        taken |= 1u << column_of[row];
+        sum += cost[row * columns + column_of[row]];
+    }
+    say("assign", KF_PORTABLE, right && sum == cheapest(cost, rows, columns, 0, 0));
+}
+
 int main(void) {
     for (int round = 0; round < 200; round++) check_inner_path();
     for (int round = 0; round < 200; round++) check_ridge();
+    for (int round = 0; round < 200; round++) check_assign();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
         for (int round = 0; round < 60; round++) {

@@ -14,6 +14,7 @@ from karyofast.cli import main as cli
 from karyofast.errors import OptionError
 from karyofast.iscn import parse
 from karyofast.models.store import list_models
+from karyofast.simulate import simulate_metaphase
 from karyofast.summary import read_summary
 from karyofast.types import Quality
 
@@ -240,6 +241,21 @@ def test_help_is_there_without_what_the_verbs_need():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Karyotype metaphase images" in done.stdout
+
+
+def test_run_does_not_wait_for_scipy(tmp_path):
+    """Loading it would take a third of the time to the first karyotype."""
+    cv2.imwrite(str(tmp_path / "a.png"), simulate_metaphase(np.random.default_rng(3)).image)
+    script = (
+        "import sys\n"
+        "from karyofast.cli.main import main\n"
+        "sys.modules['scipy'] = None\n"
+        f"sys.argv = ['karyofast', 'run', '{tmp_path}/a.png', '-o', '{tmp_path}/out', '--quiet']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(read_summary(tmp_path / "out/summary.csv")[0].count) > 40
 
 
 def test_the_package_can_be_called_as_a_module():

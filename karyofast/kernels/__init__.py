@@ -5,6 +5,7 @@ Every function takes ``impl="auto" | "reference" | "fast"`` and `ops` lists them
 
 from __future__ import annotations
 
+from karyofast.kernels.assign import assign
 from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
@@ -14,6 +15,7 @@ from karyofast.kernels.tree import component_tree
 __all__ = [
     "CurveFit",
     "RegionTree",
+    "assign",
     "component_tree",
     "edge_distance",
     "evenly",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from karyofast.kernels.assign import assign
 from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
@@ -260,6 +261,18 @@ def _path_columns(result: tuple[NDArray[Any], float]) -> Mapping[str, NDArray[An
     return {"path": result[0], "reach": np.array(result[1])}
 
 
+def _draw_costs(source: Source) -> Arguments:
+    rows = source.integer(0, 6)
+    shape = (rows, rows + source.integer(0, 5))
+    # whole numbers make ties, of which SciPy's choice is the rule
+    return {"costs": source.array(shape, np.int64, -2, source.choice((-2, 0, 9))) * source.choice((1.0, 0.1))}
+
+
+def _scene_costs(density: NDArray[np.uint8]) -> Arguments:
+    # 46 chromosomes, as many places and as many ways to be left out: a cell
+    return {"costs": np.resize(density.astype(np.float64) * np.pi % 1.0, (46, 138))}
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         name="component_tree",
@@ -339,6 +352,13 @@ OPERATIONS: tuple[Operation, ...] = (
         function=own_run,
         draw=_draw_run,
         scene=_scene_run,
+        columns=_one_array,
+    ),
+    Operation(
+        name="assign",
+        function=assign,
+        draw=_draw_costs,
+        scene=_scene_costs,
         columns=_one_array,
     ),
 )

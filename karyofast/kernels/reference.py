@@ -1,7 +1,7 @@
 """NumPy references: they define what each kernel computes, in the plainest way, and are slow.
 
 Inputs are validated by the wrappers (`tree`, `measure`). No kernel may differ from these but within the
-tolerance that `ops` states.
+tolerance that `ops` states. SciPy is imported where it is used: it takes longer to load than a picture to read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from karyofast.kernels.regions import RegionTree
 
@@ -51,6 +50,8 @@ def component_tree(
 
 def _regions(image: NDArray[Any], connectivity: int, max_level: int) -> tuple[list[NDArray[np.bool_]], list[int]]:
     """Masks and levels of all regions, by rising level."""
+    from scipy import ndimage
+
     structure = ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2)
     masks: list[NDArray[np.bool_]] = []
     levels: list[int] = []
@@ -196,3 +197,10 @@ def ridge(domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float) 
             if left[at] and height[at] <= value:
                 heapq.heappush(heap, (float(height[at]), *at))
     return left[1:-1, 1:-1]
+
+
+def assign(costs: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rows of no more than the columns, in order, by SciPy."""
+    from scipy.optimize import linear_sum_assignment
+
+    return np.asarray(linear_sum_assignment(costs)[1], dtype=np.int64)
