@@ -282,8 +282,8 @@ def test_replayed_steps_agree_with_steps_launched_one_by_one():
     assert np.allclose(losses[:8], losses[8:], rtol=0.02)
 
 
-def test_the_rates_of_a_run_that_settles_fall_to_nothing(crops, tmp_path):
-    train_gan(crops, None, tmp_path, small(settle=True, steps=8))
+def test_the_rates_of_a_run_fall_to_nothing(crops, tmp_path):
+    train_gan(crops, None, tmp_path, small(steps=8))
     rates = {group["lr"] for group in torch.load(tmp_path / CHECKPOINT)["optimizer"]["param_groups"]}
     assert list(rates) == pytest.approx([0.25 * SMALL.how.rate])
 

@@ -22,7 +22,7 @@ from karyofast.io import write_png
 from karyofast.models.mdgan import Discriminator, Fed, Gan, Generator, Kind, Latent, Reading
 from karyofast.models.store import find, write_manifest
 from karyofast.train.gan_graph import ReplayedStep
-from karyofast.train.gan_step import StepOptions, gan_step, set_share, state_of
+from karyofast.train.gan_step import StepOptions, gan_step, set_share, settled_share, state_of
 from karyofast.train.loop import LOG, State, claim, log
 from karyofast.train.machine import keep_freed_memory, quick_bfloat16
 from karyofast.train.sheet import sheet
@@ -79,8 +79,6 @@ class GanOptions:
     """bfloat16 where it is quick: on a GPU, and on a CPU that has it"""
     every: int = 100
     """steps between checkpoints, lines of the log, sample sheets and looks for a collapse"""
-    settle: bool = False
-    """let the rates fall to nothing in the second half"""
     grace: int = 1000
     """steps before a collapse is looked for: a generator begins with one picture"""
     least_diversity: float = 0.25
@@ -221,8 +219,7 @@ def train_gan(
     step = _step_of(state, options, device)
     losses: list[tuple[Tensor, Tensor]] = []
     while state.step < options.steps:
-        if options.settle:
-            set_share(state, options.how, min(1.0, 2.0 * (1.0 - state.step / options.steps)))
+        set_share(state, options.how, settled_share(state.step, options.steps))
         losses.append(step(*_batch(real, classes, state.step, options)))
         if state.step % options.every == 0 or state.step == options.steps:
             spent = np.mean([[float(one) for one in both] for both in losses], axis=0)

@@ -66,6 +66,11 @@ def state_of(gan: Gan, how: StepOptions) -> State:
     return State(gan, torch.optim.Adam(groups, betas=(how.momentum, 0.99)))
 
 
+def settled_share(step: int, steps: int) -> float:
+    """Share of the rates at a step: in the second half they fall to nothing, and what circles comes to rest."""
+    return min(1.0, 2.0 * (1.0 - step / steps))
+
+
 def set_share(state: State, how: StepOptions, share: float) -> None:
     """Set the learning rates to a share of those of `how`."""
     for group, rate in zip(state.optimizer.param_groups, (how.rate, how.ahead * how.rate), strict=True):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from karyofast.errors import OptionError
 from karyofast.ideogram import load_ideogram
 from karyofast.models.mdgan import Draws, Fed, Gan, Judged, Kind, Latent, Reading
-from karyofast.train.gan_step import StepOptions, gan_step, set_share, state_of
+from karyofast.train.gan_step import StepOptions, gan_step, set_share, settled_share, state_of
 from karyofast.types import GROUPS
 
 Target = Literal["denver", "ring", "grid"]
@@ -166,8 +166,7 @@ def run_plane(options: PlaneOptions, progress: Callable[[int, int], None] | None
     scores, points = [], []
     for step in range(options.steps):
         rng = np.random.default_rng([options.seed, 1, step])
-        # in the second half the rates fall to nothing: what circles around a mode comes to rest
-        set_share(state, options.how, min(1.0, 2.0 * (1.0 - step / options.steps)))
+        set_share(state, options.how, settled_share(step, options.steps))
         gan_step(state, torch.from_numpy(target.draw(options.batch, rng)), None, rng, options.how)
         if state.step % options.every == 0 or state.step == options.steps:
             made = _drawn(networks.average, np.random.default_rng([options.seed, 2]))
