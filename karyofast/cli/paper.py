@@ -39,7 +39,7 @@ def paper(
         Literal["quick", "medium", "full"],
         typer.Option(
             help="quick: a slim CNN and short trainings, for a CPU; medium: a residual CNN that also goes on from "
-            "g-band-fast, for minutes of a GPU; full: VGG-16, for hours of one; the report tells its cost."
+            "g-band-fast, for a GPU; full: VGG-16, for hours of one; the report tells its cost."
         ),
     ] = "quick",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each arm.", show_default="3; full: 5")] = None,
