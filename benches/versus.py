@@ -5,7 +5,8 @@
     python benches/versus.py --only distance      the rows whose operation has this word
 
 Both sides run in turn in one process, on the same pictures; a ratio is peer time over ours, its spread the quartiles of
-the rounds. Times are processor time, so what else the machine does weighs less.
+the rounds. Times are processor time, so what else the machine does weighs less; where both sides have two threads they
+are wall time.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import ctypes
 import datetime
 import os
 import platform
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -70,7 +72,7 @@ def pictures(data: Path) -> dict[str, np.ndarray]:
 def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
     """Operation, peer, the peer's call and ours."""
     yield from tree_contests(density)
-    boxes = next(one for one in OPERATIONS if one.name == "two_class_variance").scene(density)["boxes"].astype(np.int64)
+    boxes = boxes_of(density)
     out = np.empty(len(boxes))
     yield (
         f"V_i, {len(boxes)} boxes",
@@ -81,11 +83,7 @@ def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
     yield from distance_contests(density)
     shape = next(one for one in OPERATIONS if one.name == "ridge").scene(density)
     yield "ridge", "our own in Numba", lambda: ridge(**shape, impl="numba"), lambda: ridge(**shape)
-    points = np.argwhere(cv2.Canny(density, 60, 150)).astype(np.float64)
-    down, across = np.gradient(density.astype(np.float64))
-    rows, cols = points.astype(int).T
-    gradients = np.stack([down[rows, cols], across[rows, cols]], axis=-1)
-    seeds = points[np.linspace(0, len(points) - 1, SEEDS).astype(int)] + 0.25
+    points, gradients, seeds = points_of(density)
     best, value = np.empty(len(points), dtype=np.int64), np.empty(len(points))
     yield (
         f"relevance, {SEEDS} seeds",
@@ -93,6 +91,75 @@ def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
         lambda: peers.relevance(points, gradients, seeds, 0.4, best, value),
         lambda: relevance(points, gradients, seeds),
     )
+
+
+def boxes_of(density: np.ndarray) -> np.ndarray:
+    """Boxes for V_i, int64 (n, 4)."""
+    scene = next(one for one in OPERATIONS if one.name == "two_class_variance").scene(density)
+    return scene["boxes"].astype(np.int64)
+
+
+def points_of(density: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edge pixels, the gradients at them and seeds for the relevance, float64 (n, 2), (n, 2), (SEEDS, 2)."""
+    places = np.argwhere(cv2.Canny(density, 60, 150))
+    points = np.ascontiguousarray(places, dtype=np.float64)
+    down, across = np.gradient(density.astype(np.float64))
+    rows, cols = places.T
+    gradients = np.stack([down[rows, cols], across[rows, cols]], axis=-1)
+    return points, gradients, points[np.linspace(0, len(points) - 1, SEEDS).astype(int)] + 0.25
+
+
+def two_thread_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
+    """The same where both sides may have two threads. A plain loop in Numba gets half of the items in each."""
+    import edt
+
+    image, mser = 255 - density, cv2.MSER.create(delta=1)
+    yield (
+        "tree, both polarities, two threads",
+        "cv2.MSER delta 1",
+        lambda: mser.detectRegions(density),
+        lambda: in_two(lambda: component_tree(image), lambda: component_tree(density)),
+    )
+    boxes = boxes_of(density)
+    out, half = np.empty(len(boxes)), len(boxes) // 2
+    yield (
+        f"V_i, {len(boxes)} boxes, two threads",
+        "Numba, box by box",
+        lambda: in_two(
+            lambda: peers.two_class_variance(density, boxes[:half], out[:half]),
+            lambda: peers.two_class_variance(density, boxes[half:], out[half:]),
+        ),
+        lambda: two_class_variance(density, boxes, threads=2),
+    )
+    edges = cv2.Canny(density, 60, 150) > 0
+    free = ~edges
+    bytes_free = free.astype(np.uint8)
+    sides: dict[str, Call] = {
+        "cv2 DIST_MASK_PRECISE": lambda: cv2.distanceTransform(bytes_free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
+        "edt": lambda: edt.edt(free, parallel=2),
+    }
+    for name, side in sides.items():
+        yield "distance, two threads", name, side, lambda: edge_distance(edges, threads=2)
+    points, gradients, seeds = points_of(density)
+    best, value, middle = np.empty(len(points), dtype=np.int64), np.empty(len(points)), len(points) // 2
+    first, rest = slice(middle), slice(middle, None)
+    yield (
+        f"relevance, {SEEDS} seeds, two threads",
+        "Numba f64, plain loop",
+        lambda: in_two(
+            lambda: peers.relevance(points[first], gradients[first], seeds, 0.4, best[first], value[first]),
+            lambda: peers.relevance(points[rest], gradients[rest], seeds, 0.4, best[rest], value[rest]),
+        ),
+        lambda: relevance(points, gradients, seeds, threads=2),
+    )
+
+
+def in_two(one: Call, other: Call) -> None:
+    """Both at once, each in a thread."""
+    thread = threading.Thread(target=one)
+    thread.start()
+    other()
+    thread.join()
 
 
 def tree_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
@@ -179,11 +246,11 @@ def sizes(only: str, rounds: int) -> Iterator[str]:
         yield f"| {name} | {cells} | {spent[-1] / spent[0]:.2f} |"
 
 
-def timed(call: Call) -> float:
-    """Processor seconds of one call."""
-    start = time.process_time()
+def timed(call: Call, clock: Callable[[], float] = time.process_time) -> float:
+    """Seconds of one call, by `clock`."""
+    start = clock()
     call()
-    return time.process_time() - start
+    return clock() - start
 
 
 def peak(call: Call) -> float:
@@ -211,6 +278,29 @@ def _status(key: str) -> int:
     raise KeyError(key)
 
 
+def compared(
+    pairs: Iterable[tuple[str, str, Call, Call]],
+    clock: Callable[[], float],
+    rounds: int,
+    only: str,
+    picture: str,
+    pixels: int,
+) -> Iterator[str]:
+    """A row of the table for each contest whose operation has the word `only`."""
+    for operation, peer, theirs, ours in pairs:
+        if only not in operation:
+            continue
+        theirs(), ours()  # compiles, fills caches
+        spent = np.array([(timed(theirs, clock), timed(ours, clock)) for _ in range(rounds)])
+        low, middle, high = np.quantile(spent[:, 0] / spent[:, 1], (0.25, 0.5, 0.75))
+        mark = "" if middle >= 1 else " (loss)"
+        times = np.median(spent, axis=0) * 1e3
+        yield (
+            f"| {operation} | {peer} | {picture} | {times[1]:.1f} | {times[0]:.1f} | "
+            f"{middle:.1f} ({low:.1f}..{high:.1f}){mark} | {peak(ours) / pixels:.0f} |"
+        )
+
+
 def table(data: Path, rounds: int, only: str) -> str:
     """The table, under a line that names machine and versions."""
     cv2.setNumThreads(1)
@@ -222,24 +312,16 @@ def table(data: Path, rounds: int, only: str) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     rows = [
         f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, path {cpu_paths()[-1]}, "
-        f"Python {platform.python_version()}, {versions}; {datetime.date.today()}; one thread.",
+        f"Python {platform.python_version()}, {versions}; {datetime.date.today()}; one thread where not said.",
         "",
         "| operation | peer | picture | ours, ms | peer, ms | ratio (quartiles) | ours, bytes a pixel |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, density in pictures(data).items():
-        for operation, peer, theirs, ours in contests(density):
-            if only not in operation:
-                continue
-            theirs(), ours()  # compiles, fills caches
-            pairs = np.array([(timed(theirs), timed(ours)) for _ in range(rounds)])
-            low, middle, high = np.quantile(pairs[:, 0] / pairs[:, 1], (0.25, 0.5, 0.75))
-            mark = "" if middle >= 1 else " (loss)"
-            times = np.median(pairs, axis=0) * 1e3
-            rows.append(
-                f"| {operation} | {peer} | {name} | {times[1]:.1f} | {times[0]:.1f} | "
-                f"{middle:.1f} ({low:.1f}..{high:.1f}){mark} | {peak(ours) / density.size:.0f} |"
-            )
+        rows += compared(contests(density), time.process_time, rounds, only, name, density.size)
+        cv2.setNumThreads(2)
+        rows += compared(two_thread_contests(density), time.perf_counter, rounds, only, name, density.size)
+        cv2.setNumThreads(1)
     shapes = " | ".join(f"{width}x{height}" for height, width in SIZES)
     rows += [
         "",

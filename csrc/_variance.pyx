@@ -12,11 +12,11 @@ cdef extern from "variance_core.h":
 def two_class_variance(
     const uint8_t[:, ::1] image, const int64_t[:, ::1] boxes, const int64_t[::1] rank, double[::1] out, int path
 ):
-    """V of each box into `out` (paper section 3, eq. 4).
+    """V of the boxes that `rank` names into `out` (paper section 3, eq. 4).
 
-    Preconditions: boxes (n, 4) inside `image` and not empty; `rank` (n,) a permutation; `out` (n,); `path` there.
-    Algorithm and complexity: variance_core.c.
+    Preconditions: boxes (n, 4) inside `image` and not empty; `rank` (m,) of 0..n-1, in the order in which boxes are
+    visited; `out` (n,); `path` there. Algorithm and complexity: variance_core.c.
     """
-    if boxes.shape[0]:
+    if rank.shape[0]:
         with nogil:
-            kf_variance(&image[0, 0], image.shape[1], &boxes[0, 0], &rank[0], boxes.shape[0], &out[0], path)
+            kf_variance(&image[0, 0], image.shape[1], &boxes[0, 0], &rank[0], rank.shape[0], &out[0], path)

@@ -120,6 +120,23 @@ def test_distances_are_those_of_scipy(shape, threads):
         np.testing.assert_array_equal(edge_distance(edges, impl, threads), expected)
 
 
+@pytest.mark.parametrize("count", [0, 1, 6, 61])
+def test_threads_that_share_boxes_or_edge_pixels_change_nothing(count):
+    rng = np.random.default_rng(12)
+    image = rng.integers(0, 9, (40, 50)).astype(np.uint8)
+    corner = np.stack([rng.integers(0, 30, count), rng.integers(0, 40, count)], axis=1)
+    boxes = np.hstack([corner, rng.integers(1, 11, (count, 2))])
+    points, gradients, seeds = rng.normal(size=(count, 2)), rng.normal(size=(count, 2)), rng.normal(size=(5, 2))
+    alone, best_alone = two_class_variance(image, boxes), relevance(points, gradients, seeds)
+    for threads in (2, 3, 7):
+        np.testing.assert_array_equal(two_class_variance(image, boxes, threads=threads), alone)
+        np.testing.assert_array_equal(relevance(points, gradients, seeds, threads=threads), best_alone)
+    with pytest.raises(OptionError, match="`threads` must"):
+        two_class_variance(image, boxes, threads=0)
+    with pytest.raises(OptionError, match="`threads` must"):
+        relevance(points, gradients, seeds, threads=0)
+
+
 def test_a_single_far_edge_is_found_across_the_picture():
     edges = np.zeros((3, 1500), dtype=bool)
     edges[2, 1499] = True

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from karyofast.kernels import reference
+from karyofast.kernels.bands import check_threads, in_bands
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 
 try:
@@ -19,7 +20,9 @@ CHAIN_CELL = 8
 """Side of a cell, px: the centres of nested boxes move by less, those of neighbouring chromosomes lie further apart."""
 
 
-def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto") -> NDArray[np.float64]:
+def two_class_variance(
+    image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto", threads: int = 1
+) -> NDArray[np.float64]:
     """Two-class variance V_i of each box (paper section 3, eq. 4).
 
     The box's pixels are cut at a threshold into two classes c and b, and
@@ -40,6 +43,8 @@ def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = 
         Top, left, height, width of each box, px; inside the image, at least one pixel each.
     impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
+    threads : int
+        Threads that share the boxes; worth it from some thousands.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = 
     TypeError
         `image` is not uint8.
     ValueError
-        A shape is wrong, or a box is empty or reaches out of the image.
+        A shape is wrong, a box is empty or reaches out of the image, or `threads` is less than 1.
 
     Examples
     --------
@@ -65,12 +70,16 @@ def two_class_variance(image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = 
         raise TypeError(f"`image` must be uint8. Got: {image.dtype}. Scale and convert it first.")
     if image.ndim != 2:
         raise ValueError(f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel.")
+    check_threads(threads)
     checked = _checked_boxes(boxes, image.shape[0], image.shape[1])
     if not use_fast(impl, "two_class_variance", _missing):
         return reference.two_class_variance(image, checked)
     out = np.empty(len(checked), dtype=np.float64)
     path = cpu_path(impl, "two_class_variance")
-    _variance.two_class_variance(np.ascontiguousarray(image), checked, _chains(checked), out, path)
+    grey, rank = np.ascontiguousarray(image), _chains(checked)
+    in_bands(
+        lambda begin, end: _variance.two_class_variance(grey, checked, rank[begin:end], out, path), len(rank), threads
+    )
     return out
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from karyofast.errors import OptionError
 from karyofast.kernels import reference
+from karyofast.kernels.bands import check_threads, in_bands
 from karyofast.kernels.dispatch import Impl, cpu_path, numba_kernels, use_fast
 
 try:
@@ -65,8 +64,7 @@ def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto", threads: int = 
         raise ValueError(
             f"`edges` must have a diagonal below {LONGEST2**0.5:.0f} px. Got: {given.shape}. Cut it into tiles."
         )
-    if threads < 1:
-        raise OptionError(f"`threads` must be at least 1. Got: {threads!r}.")
+    check_threads(threads)
     if not use_fast(impl, "edge_distance", _missing):
         return reference.edge_distance(given)
     path = cpu_path(impl, "edge_distance")
@@ -74,20 +72,9 @@ def edge_distance(edges: NDArray[np.bool_], impl: Impl = "auto", threads: int = 
     out = np.empty(given.shape, dtype=np.float64)
     if given.size:
         depth = np.empty(given.shape, dtype=np.uint16)
-        _in_bands(lambda begin, end: _distance.columns(flat, begin, end, depth, path), given.shape[1], threads)
-        _in_bands(lambda begin, end: _distance.rows(depth, begin, end, out, path), given.shape[0], threads)
+        in_bands(lambda begin, end: _distance.columns(flat, begin, end, depth, path), given.shape[1], threads)
+        in_bands(lambda begin, end: _distance.rows(depth, begin, end, out, path), given.shape[0], threads)
     return out
-
-
-def _in_bands(work: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Run `work` on equal bands of 0..count, one a thread, the last in this one."""
-    limits = [count * band // threads for band in range(threads + 1)]
-    others = [Thread(target=work, args=(limits[band], limits[band + 1])) for band in range(threads - 1)]
-    for other in others:
-        other.start()
-    work(limits[-2], limits[-1])
-    for other in others:
-        other.join()
 
 
 def relevance(
@@ -96,6 +83,7 @@ def relevance(
     seeds: ArrayLike,
     weight: float = 0.4,
     impl: Impl = "auto",
+    threads: int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The seed that each edge pixel belongs to, and how relevant it is (paper eq. 6).
 
@@ -115,6 +103,8 @@ def relevance(
         Lambda of eq. 6, 0..1.
     impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
+    threads : int
+        Threads that share the edge pixels; worth it from some thousands.
 
     Returns
     -------
@@ -126,7 +116,7 @@ def relevance(
     Raises
     ------
     OptionError
-        `weight` is not in 0..1.
+        `weight` is not in 0..1, or `threads` is less than 1.
     ValueError
         A shape is wrong, or a coordinate is not finite.
 
@@ -138,6 +128,7 @@ def relevance(
     """
     if not 0.0 <= weight <= 1.0:
         raise OptionError(f"`weight` must be in 0..1. Got: {weight!r}.")
+    check_threads(threads)
     where = _pairs(points, "points")
     towards = _pairs(gradients, "gradients")
     centres = _pairs(seeds, "seeds")
@@ -148,7 +139,12 @@ def relevance(
     best, value = np.full(len(where), -1, dtype=np.int64), np.zeros(len(where), dtype=np.float64)
     if len(where) and len(centres):
         path = cpu_path(impl, "relevance")
-        _relevance.relevance(where, towards, centres, float(weight), best, value, path)
+
+        def band(begin: int, end: int) -> None:
+            part = slice(begin, end)
+            _relevance.relevance(where[part], towards[part], centres, float(weight), best[part], value[part], path)
+
+        in_bands(band, len(where), threads)
     return best, value
 
 
