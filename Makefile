@@ -40,7 +40,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benches --benchmark-columns=median,iqr,ops --benchmark-group-by=group
 
-# `karyofast run` on IMAGES images with one and two jobs.
+# `karyofast run` on IMAGES images with one job on one core, with one and two jobs on two.
 IMAGES ?= 2000
 NAIVE_IMAGES ?= 3
 throughput: $(VENV)/.dev

@@ -126,6 +126,34 @@ def classify(
     return labels
 
 
+def settle(
+    labels: Sequence[Label],
+    straightened: Sequence[Straightened],
+    runtime: Runtime,
+    scale: CellScale,
+    batch: int = 46,
+) -> list[Label]:
+    """What `classify` says with both ends, given what it said with one: only the half turns are read.
+
+    Parameters
+    ----------
+    labels : sequence of Label
+        From ``classify(..., both_ends=False)`` in the same scale.
+    straightened : sequence of Straightened
+    runtime, scale, batch
+        As for `classify`.
+    """
+    settled = []
+    for first in range(0, len(straightened), batch):
+        some = labels[first : first + batch]
+        crops = [network_input(one.crop, scale, runtime.frame) for one in straightened[first : first + batch]]
+        classes = np.stack([label.probabilities for label in some])
+        up = np.array([label.p_up for label in some], dtype=np.float32)
+        classes, up = _with_half_turns(np.stack(crops)[:, None], classes, up, runtime)
+        settled += [Label(row, float(p_up)) for row, p_up in zip(classes, up, strict=True)]
+    return settled
+
+
 def read(
     crops: NDArray[np.float32], runtime: Runtime, both_ends: bool = True
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -136,10 +164,15 @@ def read(
     straightening happened to start from, and the orientation answers a turn exactly. It takes twice the time.
     """
     classes, up = runtime.predict(crops)
-    if both_ends:
-        turned, turned_up = runtime.predict(np.ascontiguousarray(crops[:, :, ::-1, ::-1]))
-        classes, up = 0.5 * (classes + turned), 0.5 * (up + 1.0 - turned_up)
-    return classes, up
+    return _with_half_turns(crops, classes, up, runtime) if both_ends else (classes, up)
+
+
+def _with_half_turns(
+    crops: NDArray[np.float32], classes: NDArray[np.float32], up: NDArray[np.float32], runtime: Runtime
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What was read of crops, averaged with what is read of their half turns."""
+    turned, turned_up = runtime.predict(np.ascontiguousarray(crops[:, :, ::-1, ::-1]))
+    return 0.5 * (classes + turned), 0.5 * (up + 1.0 - turned_up)
 
 
 def network_input(crop: NDArray[np.uint8], scale: CellScale, frame: Frame) -> NDArray[np.float32]:

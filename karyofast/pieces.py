@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.arrange import UNPLACED, arrange, least_cost, least_surprise, surprise_of
-from karyofast.classify import CellScale, Runtime, classify
+from karyofast.classify import CellScale, Runtime, classify, settle
 from karyofast.clock import Clock
 from karyofast.config import ArrangeOptions
 from karyofast.second_look_moves import Piece, Sketch, strangeness
@@ -185,7 +185,9 @@ class Reader:
         """The pieces, those that were read once now read from both ends."""
         self._clock.begin("classify")
         once = [piece for piece in pieces if id(piece.chromosome) in self._once]
+        if self._scale is None:  # nothing was read
+            return list(pieces)
         crops = [piece.straightened for piece in once]
-        labels = classify(crops, self._runtime, self._scale, self._batch)
+        labels = settle([piece.label for piece in once], crops, self._runtime, self._scale, self._batch)
         better = {id(piece): replace(piece, label=label) for piece, label in zip(once, labels, strict=True)}
         return [better.get(id(piece), piece) for piece in pieces]

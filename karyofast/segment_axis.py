@@ -222,18 +222,20 @@ def find_cores(directions: NDArray[np.float32], threshold: float = ON) -> list[C
     for number in range(len(labels)):
         here, there = labels[number], labels[(number + 1) % len(labels)]
         both = (here > 0) & (there > 0)
-        for one, other in np.unique(np.stack([here[both], there[both]], axis=1), axis=0):
-            parent[root(int(one))] = root(int(other))
+        # one number a pair: distinct numbers are found much sooner than distinct rows
+        for pair in np.unique(here[both].astype(np.int64) * total + there[both]):
+            parent[root(int(pair) // total)] = root(int(pair) % total)
     roots = np.array([root(node) for node in range(total)])
     members: dict[int, list[NDArray[np.int64]]] = {}
     scores: dict[int, list[float]] = {}
     for number, plane in enumerate(labels):
         at = np.flatnonzero(plane)
         owners = roots[plane.ravel()[at]]
-        for owner in np.unique(owners):
-            mine = at[owners == owner]
-            members.setdefault(int(owner), []).append(mine)
-            scores.setdefault(int(owner), []).append(float(directions[number].ravel()[mine].mean()))
+        order = np.argsort(owners, kind="stable")
+        for mine in np.split(at[order], 1 + np.flatnonzero(np.diff(owners[order]))) if len(at) else ():
+            owner = int(roots[plane.ravel()[mine[0]]])
+            members.setdefault(owner, []).append(mine)
+            scores.setdefault(owner, []).append(float(directions[number].ravel()[mine].mean()))
     cores = [Core(np.unique(np.concatenate(members[key])), float(np.mean(scores[key]))) for key in members]
     return _without_echoes([core for core in cores if len(core.pixels) >= LEAST_CORE])
 
@@ -241,10 +243,16 @@ def find_cores(directions: NDArray[np.float32], threshold: float = ON) -> list[C
 def _label_directions(directions: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.int32], int]:
     """Components of each direction, numbered through from 1; the count includes 0, the background."""
     labels = np.zeros(directions.shape, dtype=np.int32)
+    on = directions > threshold
+    rows, cols = np.flatnonzero(on.any(axis=(0, 2))), np.flatnonzero(on.any(axis=(0, 1)))
+    if not len(rows):
+        return labels, 1
+    # OpenCV numbers components by blocks of 2 x 2 pixels: an even corner keeps the blocks, and so the order
+    window = slice(rows[0] & ~1, rows[-1] + 1), slice(cols[0] & ~1, cols[-1] + 1)
     total = 1
-    for number, plane in enumerate(directions):
-        count, found = components(plane > threshold, LEAST_BIN)
-        labels[number] = np.where(found > 0, found + (total - 1), 0)
+    for plane, out in zip(on[:, *window], labels[:, *window], strict=True):
+        count, found = components(plane, LEAST_BIN)
+        out[...] = np.where(found > 0, found + (total - 1), 0)
         total += count - 1
     return labels, total
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from karyofast.classify import FLOOR, CellScale, Frame, classify, network_input, read, standardise
+from karyofast.classify import FLOOR, CellScale, Frame, classify, network_input, read, settle, standardise
 from karyofast.types import Label, Straightened
 
 
@@ -85,19 +85,35 @@ def test_labels_come_in_the_order_of_the_chromosomes_whatever_the_batch():
     assert one[-1].orientation == "up"
 
 
-def test_read_from_both_ends_a_crop_and_its_half_turn_answer_alike():
-    class Lopsided(Recorder):
-        def predict(self, crops):
-            top = crops[:, 0, :48].mean(axis=(1, 2))
-            classes = np.full((len(crops), 24), 0.5 / 23, np.float32)
-            classes[:, 3] = np.where(top > -0.8, 0.5, 0.5 / 23)
-            return classes, 1 / (1 + np.exp(-4 * top)).astype(np.float32)
+class Lopsided(Recorder):
+    """Sees the top of a crop alone."""
 
+    def predict(self, crops):
+        self.batches.append(crops)
+        top = crops[:, 0, :48].mean(axis=(1, 2))
+        classes = np.full((len(crops), 24), 0.5 / 23, np.float32)
+        classes[:, 3] = np.where(top > -0.8, 0.5, 0.5 / 23)
+        return classes, 1 / (1 + np.exp(-4 * top)).astype(np.float32)
+
+
+def test_read_from_both_ends_a_crop_and_its_half_turn_answer_alike():
     crops = np.random.default_rng(0).uniform(-1, 0.5, (5, 1, 96, 32)).astype(np.float32)
     classes, up = read(crops, Lopsided())
     turned, turned_up = read(np.ascontiguousarray(crops[:, :, ::-1, ::-1]), Lopsided())
     assert np.allclose(classes, turned)
     assert np.allclose(up, 1 - turned_up)
+
+
+def test_settling_reads_the_half_turns_alone_and_says_what_reading_both_ends_does():
+    cell = [chromosome(20 + 9 * n) for n in range(5)]
+    scale, network = CellScale.of(cell), Lopsided()
+    once = classify(cell, Lopsided(), scale, both_ends=False)
+    both = classify(cell, Lopsided(), scale)
+    settled = settle(once, cell, network, scale, batch=2)
+    assert sum(len(crops) for crops in network.batches) == len(cell)
+    assert all(np.array_equal(one.probabilities, other.probabilities) for one, other in zip(settled, both, strict=True))
+    assert [one.p_up for one in settled] == [other.p_up for other in both]
+    assert any(one.p_up != other.p_up for one, other in zip(once, both, strict=True))
 
 
 def test_no_chromosome_gives_no_label():
