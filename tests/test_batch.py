@@ -15,7 +15,7 @@ from karyofast.batch import run
 from karyofast.batch_workers import Bounds
 from karyofast.config import ArrangeOptions, Options, SegmentOptions
 from karyofast.errors import ImageError, ModelError, OptionError, OutputError
-from karyofast.models.store import CLASSIFIERS, INT8
+from karyofast.models.store import ON_CPU
 from karyofast.summary import read_summary
 from karyofast.types import Karyotype
 
@@ -105,8 +105,8 @@ def test_run_json_names_the_models_with_their_hashes(monkeypatch, pictures, tmp_
     run(pictures[:1], tmp_path / "out")
     models = json.loads((tmp_path / "out" / "run.json").read_text())["models"]
     assert {kind: model["name"] for kind, model in models.items()} == {
-        "classifier_dark": CLASSIFIERS["dark"] + INT8,
-        "classifier_bright": CLASSIFIERS["bright"] + INT8,
+        "classifier_dark": ON_CPU["dark"],
+        "classifier_bright": ON_CPU["bright"],
         "separator_dark": "axis",
         "separator_bright": "axis-fluorescence",
     }

@@ -141,7 +141,9 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "dark", "bright"),
     [
-        ({}, "g-band-int8", "q-band-int8"),
+        ({}, "g-band-fast", "q-band-int8"),
+        ({"device": "cpu"}, "g-band-fast", "q-band-int8"),
+        ({"precision": "int8"}, "g-band-int8", "q-band-int8"),
         ({"runtime": "onnxruntime", "device": "cpu", "precision": "int8"}, "g-band-int8", "q-band-int8"),
         ({"precision": "fp32"}, "g-band", "q-band"),
         ({"runtime": "torch"}, "g-band", "q-band"),
@@ -149,7 +151,7 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
         ({"model": "mine"}, "mine", "mine"),
     ],
 )
-def test_auto_is_the_classifier_of_the_stain_in_int8_where_a_cpu_runs_it(asked, dark, bright):
+def test_auto_is_the_quick_classifier_of_the_stain_where_a_cpu_runs_it(asked, dark, bright):
     options = ClassifyOptions(**asked)
     assert (classifier_for(options, "dark"), classifier_for(options, "bright")) == (dark, bright)
 

@@ -47,7 +47,7 @@ def classifier(
     data: Data,
     out: RunFolder,
     network: Annotated[
-        Literal["vgg16", "slim"], typer.Option(help="slim: an eighth of the arithmetic, for small devices.")
+        Literal["vgg16", "slim"], typer.Option(help="slim: a seventeenth of the arithmetic.")
     ] = "vgg16",
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the first cycle of the rate.")] = 8,
     more: Annotated[int, typer.Option(min=0, help="Epochs of the second, lower cycle.")] = 3,

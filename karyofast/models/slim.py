@@ -1,7 +1,7 @@
 """A slim residual network that reads what `karyofast.models.vgg16.Vgg16` reads, for small devices.
 
-Residual blocks (He et al. 2016) of two 3x3 convolutions instead of configuration D: an eighth of its arithmetic, an
-eleventh of its weights. Outputs are the same 49.
+Residual blocks (He et al. 2016) of two 3x3 convolutions instead of configuration D: a seventeenth of its arithmetic, a
+ninth of its weights. Outputs are the same 49.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ AUTO = "auto"
 CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "q-band"}
 """Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI."""
 
+ON_CPU: Mapping[Polarity, str] = {"dark": "g-band-fast", "bright": "q-band-int8"}
+"""The same for a CPU: on metaphases g-band-fast reads as well as g-band does, in half the time that g-band-int8 takes."""
+
 SEPARATORS: Mapping[Polarity, str] = {"dark": "axis", "bright": "axis-fluorescence"}
 """Separator of each polarity."""
 
@@ -74,13 +77,17 @@ def list_models() -> list[ModelInfo]:
 def classifier_for(options: ClassifyOptions, polarity: Polarity) -> str:
     """The classifier that ``options.model`` stands for in a picture of this polarity: itself, unless it is `AUTO`.
 
-    Then it is the one in int8 where ONNX Runtime runs it on the CPU and no other precision was asked for.
+    Then it is that of `ON_CPU`, or the one in int8 when that was asked for, where ONNX Runtime runs it on the CPU, and
+    that of `CLASSIFIERS` elsewhere.
     """
     if options.model != AUTO:
         return options.model
-    asked = (options.runtime, options.device, options.precision)
-    plain = all(one in ("auto", usual) for one, usual in zip(asked, ("onnxruntime", "cpu", "int8"), strict=True))
-    return CLASSIFIERS[polarity] + (INT8 if plain else "")
+    if options.runtime in ("auto", "onnxruntime") and options.device in ("auto", "cpu"):
+        if options.precision == "auto":
+            return ON_CPU[polarity]
+        if options.precision == "int8":
+            return CLASSIFIERS[polarity] + INT8
+    return CLASSIFIERS[polarity]
 
 
 def separator_for(options: SegmentOptions, polarity: Polarity) -> str:
