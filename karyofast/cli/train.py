@@ -46,9 +46,7 @@ Told = Callable[[str, int, int, dict[str, float]], None]
 def classifier(
     data: Data,
     out: RunFolder,
-    network: Annotated[
-        Literal["vgg16", "slim"], typer.Option(help="slim: a seventeenth of the arithmetic.")
-    ] = "vgg16",
+    network: Annotated[Literal["vgg16", "slim"], typer.Option(help="slim: a seventeenth of the arithmetic.")] = "vgg16",
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the first cycle of the rate.")] = 8,
     more: Annotated[int, typer.Option(min=0, help="Epochs of the second, lower cycle.")] = 3,
     rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak of the first cycle.")] = 1.5e-3,
