@@ -218,7 +218,7 @@ def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
 def test_the_temperature_makes_a_network_as_sure_as_it_is_right(crops):
     from types import SimpleNamespace
 
-    from karyofast.train.run import calibration
+    from karyofast.train.score import calibration
 
     def network(confidence):
         """Right in four of five crops of any class, and always as sure."""

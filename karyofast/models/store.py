@@ -27,7 +27,7 @@ CLASSIFIERS: Mapping[Polarity, str] = {"dark": "g-band", "bright": "q-band"}
 """Classifier of each polarity: dark on bright is Giemsa, bright on dark quinacrine or DAPI."""
 
 ON_CPU: Mapping[Polarity, str] = {"dark": "g-band-fast", "bright": "q-band-int8"}
-"""The same for a CPU: on metaphases g-band-fast reads as well as g-band does, in half the time of g-band-int8."""
+"""The same for a CPU: after the assignment g-band-fast is as right as g-band on unseen cells, and far quicker."""
 
 SEPARATORS: Mapping[Polarity, str] = {"dark": "axis", "bright": "axis-fluorescence"}
 """Separator of each polarity."""

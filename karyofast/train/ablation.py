@@ -16,7 +16,7 @@ from karyofast.files import replacing
 from karyofast.train.classifier import TrainOptions, predict, train
 from karyofast.train.crops import CropSet
 from karyofast.train.loop import OPTIONS
-from karyofast.train.run import ClassifierScore, score_labels
+from karyofast.train.score import ClassifierScore, score_labels
 
 ALL = "all of it"
 """The arm that the others are compared with."""

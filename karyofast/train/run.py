@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from karyofast import __version__
-from karyofast.arrange import arrange
-from karyofast.classify import Runtime, network_input
-from karyofast.classify import read as read_crops
 from karyofast.coco import load as load_truth
 from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.errors import DataError
@@ -28,12 +23,12 @@ from karyofast.models.slim import Slim
 from karyofast.models.store import CARD, read, write_manifest
 from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
-from karyofast.sizes import surprise_in_cell
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
 from karyofast.train.crops import CropSet, cut_out, prepare, simulate
-from karyofast.types import CLASSES, Label
+from karyofast.train.score import ClassifierScore, calibration, score_classifier
+from karyofast.types import CLASSES
 
 NETWORKS = {
     "vgg16": "VGG-16 with batch normalisation (one grey channel, head of 256)",
@@ -41,27 +36,8 @@ NETWORKS = {
 }
 """What a model card calls them."""
 
-LEAST_LIKELY = 1e-4
-"""A wrong label in the data must not decide the temperature: no crop counts as less likely."""
-
 Progress = Callable[[str, int, int, dict[str, float]], None]
 """Called with (what is done, steps done, steps in all, figures)."""
-
-
-@dataclass(frozen=True)
-class ClassifierScore:
-    """Shares, on the crops of the cases of one split; what a model card tells."""
-
-    crops: int
-    cells: int
-    crop: float
-    assigned: float
-    orientation: float
-    x_crop: float
-    y_crop: float
-    x_assigned: float
-    y_assigned: float
-    cells_right: float
 
 
 def train_classifier(
@@ -186,69 +162,6 @@ def write_classifier(
     return score
 
 
-def score_classifier(runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]) -> ClassifierScore:
-    """Score a loaded classifier on some chromosomes of a crop set, in the random turn of their first variant."""
-    return score_labels(*_read(runtime, crops, indices), crops, indices)
-
-
-def calibration(runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]) -> dict[str, dict[str, float | int]]:
-    """Fit the temperature (`karyofast.types.Label`) to some chromosomes by maximum likelihood; of none there is none.
-
-    Returns
-    -------
-    dict
-        ``calibration``: ``temperature`` and ``crops``, for the manifest.
-    """
-    if len(indices) == 0:
-        return {}
-    classes, _ = _read(runtime, crops, indices)
-    truth = crops.label[indices]
-
-    def unlikely(temperature: float) -> float:
-        said = [Label(row, temperature=temperature).calibrated[true] for row, true in zip(classes, truth, strict=True)]
-        return -float(np.log(np.maximum(said, LEAST_LIKELY)).mean())
-
-    found = minimize_scalar(unlikely, bounds=(0.3, 3.0), method="bounded")
-    return {"calibration": {"temperature": round(float(found.x), 3), "crops": len(indices)}}
-
-
-def _read(
-    runtime: Runtime, crops: CropSet, indices: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    inputs = np.stack([network_input(crops.crops[i][0], crops.scales[i], runtime.frame) for i in indices])
-    parts = [read_crops(inputs[first : first + 64, None], runtime) for first in range(0, len(inputs), 64)]
-    classes, up = (np.concatenate(one) for one in zip(*parts, strict=True))
-    return classes, up
-
-
-def score_labels(
-    classes: NDArray[np.float32], up: NDArray[np.float32], crops: CropSet, indices: NDArray[np.int64]
-) -> ClassifierScore:
-    """Score class probabilities (n, 24) and that the p arm is up (n,) of some chromosomes of a crop set."""
-    truth, cell = crops.label[indices], crops.cell[indices]
-    assigned = np.full(len(indices), -1)
-    for one in np.unique(cell):
-        mine = np.flatnonzero(cell == one)
-        labels = [Label(classes[i], float(up[i])) for i in mine]
-        areas = [int(np.count_nonzero(crops.crops[indices[i]][0])) for i in mine]
-        assigned[mine] = arrange(labels, sizes=surprise_in_cell(areas, labels)).assigned
-    alone = classes.argmax(axis=1)
-    x, y = truth == CLASSES.index("X"), truth == CLASSES.index("Y")
-    right = [bool(np.all(assigned[cell == one] == truth[cell == one])) for one in np.unique(cell)]
-    return ClassifierScore(
-        crops=len(indices),
-        cells=len(right),
-        crop=_share(alone == truth),
-        assigned=_share(assigned == truth),
-        orientation=_share(((up >= 0.5) == crops.upright[indices, 0])[crops.oriented[indices]]),
-        x_crop=_share(alone[x] == truth[x]),
-        y_crop=_share(alone[y] == truth[y]),
-        x_assigned=_share(assigned[x] == truth[x]),
-        y_assigned=_share(assigned[y] == truth[y]),
-        cells_right=_share(np.array(right)),
-    )
-
-
 def train_separator(
     data: Path,
     out: Path,
@@ -348,10 +261,6 @@ def write_separator(
 
 def _named(pictures: Path | None) -> str:
     return f"{pictures.parent.name}/{pictures.name}, training slides" if pictures else "none"
-
-
-def _share(right: np.ndarray) -> float:
-    return round(float(np.mean(right)), 5) if len(right) else 0.0
 
 
 def _digest(data: Path) -> str:
