@@ -17,11 +17,24 @@ from karyofast.experiments.found import Found
 from karyofast.experiments.generated import gan_options, generated, person_labels
 from karyofast.experiments.inputs import Inputs, read_inputs, training_cells
 from karyofast.experiments.networks import build
-from karyofast.experiments.plan import ALL_CELLS, FULL, MEDIUM, QUICK, Arm, PaperOptions, Scope, Trial, few_arms, trials
+from karyofast.experiments.plan import (
+    ALL_CELLS,
+    FULL,
+    MEDIUM,
+    QUICK,
+    Arm,
+    PaperOptions,
+    Scope,
+    Trial,
+    few_arms,
+    groups,
+    trials,
+)
 from karyofast.experiments.report import write_report
 from karyofast.experiments.run import possible, run_paper
 from karyofast.experiments.statistics import holm, paired, spread
-from karyofast.experiments.trial import Bench, Result, run_trial
+from karyofast.experiments.trial import Bench, Result, run_group, run_trial
+from karyofast.experiments.workers import Task, side_by_side
 from karyofast.models.mlp import Mlp
 from karyofast.models.siamese import Siamese
 from karyofast.models.store import find
@@ -441,3 +454,38 @@ def test_an_mlp_has_as_many_layers_as_it_is_told():
     for layers in (2, 5):
         network = Mlp(SIZE, layers)
         assert sum(isinstance(one, torch.nn.Linear) for one in network.modules()) == layers
+
+
+def test_trials_that_share_what_is_added_are_in_one_group_and_those_of_a_seed_together():
+    planned = trials(("table1", "few"), QUICK, Scope(seeds=2))
+    made = groups(planned)
+    assert sorted(one.key for group in made for one in group) == sorted(one.key for one in planned)
+    assert [group[0].seed for group in made] == sorted(group[0].seed for group in made)
+    assert [len(group) for group in made][:3] == [5, 2, 2]
+    where = {}
+    for number, group in enumerate(made):
+        for one in group:
+            if one.arm.extra in ("mdgan", "conditional", "composed"):
+                assert where.setdefault((one.arm.extra, one.cells, one.seed), number) == number
+
+
+def test_trials_side_by_side_find_what_one_after_the_other_find(cells, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "cost_of_full", lambda folder, device: None)
+    arms = [Arm(), Arm(affine=True), Arm(extra="composed", persons=1), Arm(extra="simulated", persons=1)]
+    monkeypatch.setattr(plan, "few_arms", lambda options, scope: arms)
+    threads = torch.get_num_threads()
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        out.mkdir()
+        inputs.save(out / run.INPUTS)
+        run_paper(("few",), cells, out, TINY, Scope(1, (1,)), "cpu", jobs)
+    torch.set_num_threads(threads)
+    for path in (tmp_path / "1" / "trials").iterdir():
+        one, other = Result.load(path), Result.load(tmp_path / "2" / "trials" / path.name)
+        assert replace(one, seconds=0.0, added_seconds=0.0) == replace(other, seconds=0.0, added_seconds=0.0)
+
+
+def test_a_task_that_fails_says_so(tmp_path):
+    tasks = [Task("bad", run_group, ([], tmp_path / "gone", tmp_path, TINY))]
+    with pytest.raises(FileNotFoundError):
+        side_by_side(tasks, 2, told)

@@ -16,6 +16,9 @@ from karyofast.experiments.plan import ALL_CELLS
 from karyofast.files import replacing
 from karyofast.train.crops import CropSet, prepare
 
+INPUTS = "inputs.npz"
+"""Their file in the run folder."""
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:

@@ -82,15 +82,15 @@ class PaperOptions:
     frozen: int = 0
     """convolutions of a start from the input on whose weights stay as they were (paper 5.4); of vgg16 alone"""
     frame: Frame = field(default_factory=Frame)
-    steps: int = 300
+    steps: int = 600
     """of every training, whatever it is trained on"""
     batch: int = 32
     rate: float = 3e-3
     """peak of the one-cycle learning rate"""
-    gan_steps: int = 200
+    gan_steps: int = 400
     """of each of the 24 MD-GANs"""
     gan_batch: int = 16
-    conditional_steps: int = 1000
+    conditional_steps: int = 1500
     """of the conditional MD-GAN"""
     conditional_batch: int = 32
     gan_width: int = 8
@@ -212,3 +212,17 @@ def trials(parts: Sequence[Part], options: PaperOptions, scope: Scope) -> list[T
             arms += [(arm, cells) for cells in scope.cells for arm in few_arms(options, scope)]
         wanted |= dict.fromkeys(Trial(arm, cells, seed) for arm, cells in arms)
     return list(wanted)
+
+
+def groups(planned: Sequence[Trial]) -> list[list[Trial]]:
+    """Trials in groups that can be run at the same time: what is added to the trials of one is made once, by the first.
+
+    Those with generators come first of a seed: they take longest.
+    """
+    together: dict[tuple[int, bool, str, int], list[Trial]] = {}
+    for trial in planned:
+        extra = trial.arm.extra
+        shared = extra in ("mdgan", "conditional", "composed")
+        key = (trial.seed, extra != "mdgan", extra if shared else trial.key, trial.cells)
+        together.setdefault(key, []).append(trial)
+    return [together[key] for key in sorted(together, key=lambda key: key[:2])]

@@ -103,7 +103,7 @@ def _setting(found: Found) -> Section:
             )
     if found.results:
         spent = sum(one.seconds + one.added_seconds for one in found.results.values())
-        text.append(f"The {len(found.results)} trials below took {spent / 60.0:.0f} minutes.")
+        text.append(f"The {len(found.results)} trials below took {spent / 60.0:.0f} minutes in sum.")
     if found.cost:
         cost = found.cost
         text.append(

@@ -19,14 +19,14 @@ from karyofast.experiments.cost import cost_of_full
 from karyofast.experiments.detection import SETS, detection_figures, figure6
 from karyofast.experiments.figures import figure8, figure9
 from karyofast.experiments.found import Found
-from karyofast.experiments.inputs import read_inputs
-from karyofast.experiments.plan import ALL_CELLS, PaperOptions, Part, Scope, trials
+from karyofast.experiments.inputs import INPUTS, read_inputs
+from karyofast.experiments.plan import ALL_CELLS, PaperOptions, Part, Scope, Trial, groups, trials
 from karyofast.experiments.report import write_report
-from karyofast.experiments.trial import Bench, finished, run_trial
+from karyofast.experiments.trial import Bench, finished, run_group, run_trial, simulated_for
+from karyofast.experiments.workers import Task, side_by_side
 from karyofast.files import write_whole
 
 RUN = "run.json"
-INPUTS = "inputs.npz"
 FIGURE6 = "figure6.png"
 
 CROPS = "bioimlab.zip"
@@ -95,11 +95,7 @@ def run_paper(
             cells = len(np.unique(inputs.part("train").cell))
             found = replace(found, scope=possible(scope, cells), cells=cells, unseen=len(inputs.part("test")))
             bench = Bench(out, places[CROPS], inputs, options, device, jobs)
-            planned = trials(parts, options, found.scope)
-            # a run that is stopped tells of all that is there
-            found.results.update(finished(planned, out))
-            for trial in planned:
-                found.results[trial] = run_trial(trial, bench, told)
+            _run_trials(trials(parts, options, found.scope), bench, found, told)
             if "figure9" in parts:
                 figure9(bench, told)
             found = replace(found, cost=cost_of_full(out, device))
@@ -108,10 +104,28 @@ def run_paper(
         if "figure6" in parts and not (out / FIGURE6).exists():
             figure6(data, out / FIGURE6, threads, told)
         if "figure8" in parts:
-            found = replace(found, plane=tuple(figure8(out, scope.seeds, options, told)))
+            found = replace(found, plane=tuple(figure8(out, scope.seeds, options, told, torch.get_num_threads())))
     finally:
         page = write_report(found)
     return page
+
+
+def _run_trials(planned: Sequence[Trial], bench: Bench, found: Found, tell: Tell) -> None:
+    """Run trials, on several cores of a CPU side by side; what was done is found also when they are stopped."""
+    # a run that is stopped tells of all that is there
+    found.results.update(finished(planned, bench.folder))
+    try:
+        if bench.jobs > 1 and bench.device == "cpu":
+            waiting = [trial for trial in planned if trial not in found.results]
+            for persons in {trial.arm.persons for trial in waiting if trial.arm.extra == "simulated"}:
+                simulated_for(persons, bench, tell)
+            given = bench.folder, bench.data, bench.options
+            tasks = [Task(group[-1].key, run_group, (group, *given)) for group in groups(waiting)]
+            side_by_side(tasks, bench.jobs, tell)
+        for trial in planned:
+            found.results[trial] = run_trial(trial, bench, tell)
+    finally:
+        found.results.update(finished(planned, bench.folder))
 
 
 def possible(scope: Scope, cells: int) -> Scope:

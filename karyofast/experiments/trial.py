@@ -16,7 +16,7 @@ from karyofast.errors import DataError
 from karyofast.experiments.added import composed, simulated
 from karyofast.experiments.fit import FitOptions, fit, read
 from karyofast.experiments.generated import generated
-from karyofast.experiments.inputs import Inputs, training_cells
+from karyofast.experiments.inputs import INPUTS, Inputs, training_cells
 from karyofast.experiments.networks import build, rate_of
 from karyofast.experiments.plan import PaperOptions, Trial
 from karyofast.experiments.published import MEASURES
@@ -136,6 +136,13 @@ def run_trial(trial: Trial, bench: Bench, tell: Tell) -> Result:
     return result
 
 
+def run_group(group: Sequence[Trial], folder: Path, data: Path, options: PaperOptions) -> None:
+    """Run trials one after the other in a process of their own, on the CPU; their results are files."""
+    bench = Bench(folder, data, Inputs.load(folder / INPUTS), options, jobs=1)
+    for trial in group:
+        run_trial(trial, bench, lambda *_: None)
+
+
 def finished(planned: Sequence[Trial], folder: Path) -> dict[Trial, Result]:
     """The results of a run folder that are there; raises the `DataError` of `Result.load`."""
     paths = {trial: folder / TRIALS / f"{trial.key}.json" for trial in planned}
@@ -152,14 +159,19 @@ def _added(trial: Trial, real: Inputs, bench: Bench, tell: Tell) -> tuple[Inputs
     kept = bench.folder / ADDED
     kept.mkdir(exist_ok=True)
     if arm.extra == "simulated":
-        return simulated(
-            persons, frame, kept / f"simulated{persons}.npz", 0, bench.jobs, lambda *at: tell("simulate", *at)
-        ), []
+        return simulated_for(persons, bench, tell), []
     if arm.extra == "composed":
         cells = sorted(set(real.cell.tolist()))
         path = kept / f"{_set_name('composed', trial.cells, trial.seed)}_np{persons}.npz"
         return composed(bench.data, cells, persons, frame, path, trial.seed, lambda *at: tell("compose", *at)), []
     return generated_for(arm.extra, real, persons, trial.cells, trial.seed, bench, tell)
+
+
+def simulated_for(persons: int, bench: Bench, tell: Tell) -> Inputs:
+    """The simulated chromosomes that every trial of a run shares; made by the first that needs them."""
+    path = bench.folder / ADDED / f"simulated{persons}.npz"
+    path.parent.mkdir(exist_ok=True)
+    return simulated(persons, bench.options.frame, path, 0, bench.jobs, lambda *at: tell("simulate", *at))
 
 
 def generated_for(

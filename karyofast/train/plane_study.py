@@ -87,24 +87,35 @@ def study_plane(
     list of PlaneRow
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    done, total = 0, len(targets) * len(KINDS) * seeds
+    last: dict[tuple[Target, str], list[PlaneScore]] = {}
+    planned = plane_runs(folder, targets, seeds, options)
+    for done, (target, name, path, chosen) in enumerate(planned):
+        if progress:
+            progress(f"{target} {name} {chosen.seed}", done, len(planned))
+        last.setdefault((target, name), []).append(plane_scores(path, chosen)[-1])
     for target in targets:
-        true = mixture(target)
-        for name, (kind, latent) in KINDS.items():
-            last = []
-            for seed in range(seeds):
-                if progress:
-                    progress(f"{target} {name} {seed}", done, total)
-                chosen = replace(options, target=target, kind=kind, latent=latent, seed=seed)
-                last.append(_scores(folder / f"{target}-{name}-{seed}.json", chosen)[-1])
-                done += 1
-            rows.append(_row(target, name, len(true.modes), last))
-        write_png(folder / f"{target}.png", _picture(folder, target, true))
-    return rows
+        write_png(folder / f"{target}.png", _picture(folder, target, mixture(target)))
+    return [_row(target, name, len(mixture(target).modes), scores) for (target, name), scores in last.items()]
 
 
-def _scores(path: Path, options: PlaneOptions) -> list[PlaneScore]:
+def plane_runs(
+    folder: Path, targets: Sequence[Target], seeds: int, options: PlaneOptions
+) -> list[tuple[Target, str, Path, PlaneOptions]]:
+    """Mixture, kind, file and options of every run of a study."""
+    return [
+        (
+            target,
+            name,
+            folder / f"{target}-{name}-{seed}.json",
+            replace(options, target=target, kind=kind, latent=latent, seed=seed),
+        )
+        for target in targets
+        for name, (kind, latent) in KINDS.items()
+        for seed in range(seeds)
+    ]
+
+
+def plane_scores(path: Path, options: PlaneOptions) -> list[PlaneScore]:
     """The scores of one run, from its file where it was done with the same options."""
     told = json.loads(json.dumps(to_dict(options)))
     if path.exists():
