@@ -127,8 +127,8 @@ bench-compare: $(VENV)/.dev
 	$(BIN)/python benches/compare.py --base $(BASE)
 
 # These train on the CPU in one to two hours a run (half an hour for q-band), and go on from their checkpoints when run again.
-# g-band is trained twice, from nothing and on from there; q-band goes on from g-band, and both are exported as int8;
-# g-band-fast is another network.
+# g-band is trained twice, from nothing and on from there; q-band goes on from g-band;
+# g-band-fast is another network. All are exported as int8.
 CLASSIFY := $(BIN)/karyofast train classifier --more 0
 train-classifier: $(VENV)/.dev
 	$(BIN)/karyofast train classifier --data $(DATA)/pki3.zip -o $(RUNS)/first
@@ -137,6 +137,7 @@ train-classifier: $(VENV)/.dev
 	    --simulated 40 -o $(RUNS)/second --name q-band --from $(RUNS)/on/g-band --epochs 7 --rate 6e-4
 	$(CLASSIFY) --data $(DATA)/pki3.zip -o $(RUNS)/fast --network slim --name g-band-fast --epochs 13 --rate 2.5e-3
 	$(BIN)/karyofast export int8 $(RUNS)/on/g-band --data $(DATA)/pki3.zip -o $(RUNS)/g-band-int8
+	$(BIN)/karyofast export int8 $(RUNS)/fast/g-band-fast --data $(DATA)/pki3.zip -o $(RUNS)/g-band-fast-int8
 	$(BIN)/karyofast export int8 $(RUNS)/second/q-band --data $(DATA)/bioimlab.zip -o $(RUNS)/q-band-int8
 
 # The one for fluorescence goes on from the first.
@@ -166,6 +167,7 @@ scores: $(VENV)/.dev
 	$(EVALUATE) failures --data $(DATA)/mfish --slides held-out -o $(RUNS)/failures-mfish
 	$(EVALUATE) classification --data $(DATA)/pki3.zip
 	$(EVALUATE) classification --data $(DATA)/pki3.zip --model g-band-fast
+	$(EVALUATE) classification --data $(DATA)/pki3.zip --model g-band-fast-int8
 	$(EVALUATE) classification --data $(DATA)/bioimlab.zip --no-upright --model q-band
 	$(EVALUATE) aneuploidy --data $(DATA)/pki3.zip
 	$(EVALUATE) pipeline --data $(DATA)/gband
