@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.kernels import edge_distance
-from karyofast.masks import components, largest, overlap_share, tight
+from karyofast.kernels import edge_distance, lifted_cores
+from karyofast.masks import largest, overlap_share, tight
 from karyofast.segment_lift import LEAST_CORE_SHARE, ON, WIDTH, Lifted, Separator, lift, owners
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
@@ -210,51 +211,9 @@ def find_cores(directions: NDArray[np.float32], threshold: float = ON) -> list[C
     list of Core
         Without scraps and without echoes (a core that lies inside a larger one).
     """
-    labels, total = _label_directions(directions, threshold)
-    parent = np.arange(total)
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = int(parent[node])
-        return node
-
-    for number in range(len(labels)):
-        here, there = labels[number], labels[(number + 1) % len(labels)]
-        both = (here > 0) & (there > 0)
-        # one number a pair: distinct numbers are found much sooner than distinct rows
-        for pair in np.unique(here[both].astype(np.int64) * total + there[both]):
-            parent[root(int(pair) // total)] = root(int(pair) % total)
-    roots = np.array([root(node) for node in range(total)])
-    members: dict[int, list[NDArray[np.int64]]] = {}
-    scores: dict[int, list[float]] = {}
-    for number, plane in enumerate(labels):
-        at = np.flatnonzero(plane)
-        owners = roots[plane.ravel()[at]]
-        order = np.argsort(owners, kind="stable")
-        for mine in np.split(at[order], 1 + np.flatnonzero(np.diff(owners[order]))) if len(at) else ():
-            owner = int(roots[plane.ravel()[mine[0]]])
-            members.setdefault(owner, []).append(mine)
-            scores.setdefault(owner, []).append(float(directions[number].ravel()[mine].mean()))
-    cores = [Core(np.unique(np.concatenate(members[key])), float(np.mean(scores[key]))) for key in members]
+    pixels, starts, scores = lifted_cores(directions, threshold, LEAST_BIN)
+    cores = [Core(pixels[first:last], score) for (first, last), score in zip(pairwise(starts), scores, strict=True)]
     return _without_echoes([core for core in cores if len(core.pixels) >= LEAST_CORE])
-
-
-def _label_directions(directions: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.int32], int]:
-    """Components of each direction, numbered through from 1; the count includes 0, the background."""
-    labels = np.zeros(directions.shape, dtype=np.int32)
-    on = directions > threshold
-    rows, cols = np.flatnonzero(on.any(axis=(0, 2))), np.flatnonzero(on.any(axis=(0, 1)))
-    if not len(rows):
-        return labels, 1
-    # OpenCV numbers components by blocks of 2 x 2 pixels: an even corner keeps the blocks, and so the order
-    window = slice(rows[0] & ~1, rows[-1] + 1), slice(cols[0] & ~1, cols[-1] + 1)
-    total = 1
-    for plane, out in zip(on[:, *window], labels[:, *window], strict=True):
-        count, found = components(plane, LEAST_BIN)
-        out[...] = np.where(found > 0, found + (total - 1), 0)
-        total += count - 1
-    return labels, total
 
 
 def _without_echoes(cores: list[Core]) -> list[Core]:

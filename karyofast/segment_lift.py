@@ -194,4 +194,4 @@ def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float3
     rows, cols = scaled.shape
     stride = separator.stride
     padded = np.pad(scaled, ((0, -rows % stride), (0, -cols % stride)))
-    return separator.lifted(padded)[:, :rows, :cols]
+    return np.ascontiguousarray(separator.lifted(padded)[:, :rows, :cols])

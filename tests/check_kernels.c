@@ -10,6 +10,7 @@
 #include "cpu.h"
 #include "distance_core.h"
 #include "karyofast.h"
+#include "lifted_core.h"
 #include "relevance_core.h"
 #include "ridge_core.h"
 #include "tree_core.h"
@@ -461,7 +462,68 @@ static void check_assign(void) {
     say("assign", KF_PORTABLE, right && sum == cheapest(cost, rows, columns, 0, 0));
 }
 
+/* Give `label` to what is on around pixel `at` of a plane; returns how many pixels there are. */
+static int flood(const float *value, int *label, int rows, int columns, int at, int name) {
+    if (value[at] <= 0.5f || label[at] == name) return 0;
+    label[at] = name;
+    int count = 1;
+    for (int down = -1; down <= 1; down++)
+        for (int across = -1; across <= 1; across++) {
+            const int row = at / columns + down, column = at % columns + across;
+            if (row >= 0 && row < rows && column >= 0 && column < columns)
+                count += flood(value, label, rows, columns, row * columns + column, name);
+        }
+    return count;
+}
+
+static void check_lifted(void) {
+    enum { PLANES = 4, SIDE = 9, BROAD = 70 };
+    const int planes = 1 + (int)draw(PLANES), rows = 1 + (int)draw(SIDE), columns = 1 + (int)draw(BROAD);
+    const int size = rows * columns, least = (int)draw(4), rare = 2 + (int)draw(8);
+    float value[PLANES * SIDE * BROAD];
+    int label[PLANES * SIDE * BROAD], name = 0;
+    for (int i = 0; i < planes * size; i++) value[i] = draw((uint32_t)rare) == 0;
+    memset(label, -1, sizeof label);
+    for (int i = 0; i < planes * size; i++) {
+        if (label[i] >= 0 || value[i] <= 0.5f) continue;
+        const int plane = i / size * size;
+        if (flood(value + plane, label + plane, rows, columns, i - plane, name) >= least)
+            name++;
+        else
+            for (int at = plane; at < plane + size; at++)
+                if (label[at] == name) label[at] = -1, value[at] = 0.0f;
+    }
+    for (int changed = 1; changed;) { /* the lower name wins until nothing changes */
+        changed = 0;
+        for (int i = 0; i < planes * size; i++) {
+            const int other = (i + size) % (planes * size);
+            if (label[i] < 0 || label[other] < 0 || label[i] == label[other]) continue;
+            const int low = label[i] < label[other] ? label[i] : label[other], high = label[i] + label[other] - low;
+            for (int at = 0; at < planes * size; at++)
+                if (label[at] == high) label[at] = low;
+            changed = 1;
+        }
+    }
+    kf_cores found;
+    int right = kf_lifted_cores(value, planes, rows, columns, 0.5f, least, &found) == 0;
+    int64_t core = 0, place = 0;
+    for (int one = 0; one < name && right; one++) { /* names rise with the first pixel, as cores do */
+        int any = 0;
+        for (int at = 0; at < size; at++) {
+            int mine = 0;
+            for (int plane = 0; plane < planes; plane++) mine |= label[plane * size + at] == one;
+            if (mine && !any) right = core < found.count && found.start[core++] == place;
+            any |= mine;
+            if (mine && right) right = place < found.start[core] && found.pixels[place++] == at;
+        }
+        if (any && right) right = found.start[core] == place && found.score[core - 1] == 1.0;
+    }
+    say("lifted", KF_PORTABLE, right && core == found.count);
+    kf_free_cores(&found);
+}
+
 int main(void) {
+    for (int round = 0; round < 400; round++) check_lifted();
     for (int round = 0; round < 200; round++) check_inner_path();
     for (int round = 0; round < 200; round++) check_ridge();
     for (int round = 0; round < 200; round++) check_assign();

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from karyofast.kernels.assign import assign
 from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
+from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge
@@ -273,6 +274,25 @@ def _scene_costs(density: NDArray[np.uint8]) -> Arguments:
     return {"costs": np.resize(density.astype(np.float64) * np.pi % 1.0, (46, 138))}
 
 
+def _draw_lifted(source: Source) -> Arguments:
+    shape = (source.integer(0, 4), source.integer(0, 9), source.integer(0, 70))
+    values = source.array(shape, np.int64, 0, source.choice((1, 4, 9))).astype(np.float32)
+    return {"values": values, "threshold": source.choice((0.0, 0.5, 3.0)), "least": source.integer(0, 4)}
+
+
+def _scene_lifted(density: NDArray[np.uint8]) -> Arguments:
+    """Twelve directions in which what is dense is on by its gradient, as a network draws it."""
+    down, across = np.gradient(density.astype(np.float32))
+    along = np.arctan2(across, -down) % np.pi * (12 / np.pi)
+    on = density > int(density.max()) // 2
+    bins = [on & (np.abs((along - number - 0.5 + 6) % 12 - 6) < 1.5) for number in range(12)]
+    return {"values": np.stack(bins).astype(np.float32), "threshold": 0.5, "least": 5}
+
+
+def _cores_columns(result: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    return dict(zip(("pixels", "starts", "scores"), result, strict=True))
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         name="component_tree",
@@ -360,5 +380,13 @@ OPERATIONS: tuple[Operation, ...] = (
         draw=_draw_costs,
         scene=_scene_costs,
         columns=_one_array,
+    ),
+    Operation(
+        name="lifted_cores",
+        function=lifted_cores,
+        draw=_draw_lifted,
+        scene=_scene_lifted,
+        columns=_cores_columns,
+        rtol=1e-12,  # the same sums in another order
     ),
 )

@@ -204,3 +204,32 @@ def assign(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     from scipy.optimize import linear_sum_assignment
 
     return np.asarray(linear_sum_assignment(costs)[1], dtype=np.int64)
+
+
+def lifted_cores(
+    values: NDArray[np.float32], threshold: float, least: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pieces of each direction by SciPy, joined by its graph of those that share a pixel; see `lifted.lifted_cores`."""
+    from scipy import ndimage, sparse
+
+    pieces = np.zeros(values.shape, dtype=np.int64)
+    total = 1
+    for plane, out in zip(values, pieces, strict=True):
+        labels, count = ndimage.label(plane > threshold, structure=np.ones((3, 3)))
+        labels[np.bincount(labels.ravel(), minlength=1)[labels] < least] = 0
+        out[labels > 0] = labels[labels > 0] + total - 1
+        total += count
+    there = np.roll(pieces, -1, axis=0)
+    both = (pieces > 0) & (there > 0)
+    graph = sparse.coo_array((np.ones(both.sum()), (pieces[both], there[both])), shape=(total, total))
+    _, group = sparse.csgraph.connected_components(graph, directed=False)
+    owner = np.where(pieces > 0, group[pieces], -1)
+    names, first = np.unique(owner, return_index=True)
+    names = names[np.argsort(first)]
+    pixels, scores = [np.empty(0, dtype=np.int64)], []
+    for name in names[names >= 0]:
+        here = owner == name
+        pixels.append(np.flatnonzero(here.any(axis=0)))
+        means = [float(plane[on].mean(dtype=np.float64)) for plane, on in zip(values, here, strict=True) if on.any()]
+        scores.append(float(np.mean(means)))
+    return np.concatenate(pixels), np.cumsum([len(mine) for mine in pixels]), np.array(scores, dtype=np.float64)
