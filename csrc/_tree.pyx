@@ -83,3 +83,16 @@ def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, 
         return np.asarray(order), np.asarray(ints), np.asarray(box), np.asarray(moments), np.asarray(greys)
     finally:
         kf_tree_free(&tree)
+
+
+def largest_above(const int32_t[::1] parent, const double[::1] value, double[::1] above):
+    """The largest `value` among the ancestors of each region into `above`, 0 at a root.
+
+    Preconditions: all of one length; a parent is a higher number than its child, or -1. O(regions).
+    """
+    cdef int64_t at
+    cdef int32_t up
+    with nogil:
+        for at in range(parent.shape[0] - 1, -1, -1):
+            up = parent[at]
+            above[at] = 0.0 if up < 0 else value[up] if value[up] > above[up] else above[up]

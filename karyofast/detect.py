@@ -11,35 +11,21 @@ from numpy.typing import NDArray
 from karyofast import detect_baselines, detect_regions
 from karyofast.config import DetectOptions
 from karyofast.detect_regions import Flattened, Measured
+from karyofast.detect_shape import AREA_LIMITS, SPECK, shape_faults
 from karyofast.kernels import two_class_variance
+from karyofast.polarity import quantiles
 from karyofast.types import Candidate, Dropped, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
 # outside the range that the true candidates of the mfish slides (tune half) and of the gband pictures span.
 GRAIN = 0.25
 """W^2: smaller regions are not looked at even without filters."""
-AREA_LIMITS = (0.6, 0.25)
-"""Smallest area in W^2 (a chromosome 22 has about 1), largest as a share of the picture."""
-WIDTH_LIMITS = (0.6, 2.4)
-"""W: width of the largest disk inside. Hairs and specks are thinner, nuclei wider; a crossing reaches 2.1."""
-HOLES = 6
-"""Holes that a cluster may enclose; more are a net of grain or a speckled nucleus."""
-NUCLEUS = (1.6, 2.0, 0.6)
-"""Ellipse vote: a disk inside of at least this many W, axes of at most this ratio, this share of rim votes."""
-SMALL_NUCLEUS = (10.0, 0.85)
-"""Area in W^2 below which that share of the votes must be this high: a folded chromosome is a blob, no ellipse."""
-DEBRIS = (1.3, 1.12, 0.75)
-"""Ellipse vote: area in W^2 at most, ratio of the axes at most, share of the rim votes at least: round debris."""
-RIM_BIN = 0.12
-"""Width of the vote's bin: a rim pixel votes for the ellipse within 12 % of its radius."""
 OWN_STAIN = 0.45
 """Height over density above the picture's background: what sits on a nucleus or a bright smear has less."""
 FAINTEST = 0.3
 """Mean height over the cell's typical one: fainter is debris or out of focus."""
 LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
-SPECK = "speck"
-"""Reason for leaving out what is smaller than any chromosome: there may be hundreds, so they are not put down."""
 LINK = (3.0, 1.6)
 """One cell: a gap of at most 3 W and heights within this factor link two candidates."""
 FEWEST = 2
@@ -52,18 +38,14 @@ class _Found:
 
     flat: Flattened
     measured: Measured
-    at: NDArray[np.int64]
-
-    @property
-    def regions(self) -> NDArray[np.int64]:
-        return np.asarray(self.measured.index[self.at])
+    regions: NDArray[np.int64]
 
     @property
     def height(self) -> NDArray[np.float64]:
-        return np.asarray(self.measured.height[self.at])
+        return np.asarray(self.measured.height[self.regions])
 
     def only(self, keep: NDArray[np.bool_]) -> _Found:
-        return _Found(self.flat, self.measured, self.at[keep])
+        return _Found(self.flat, self.measured, self.regions[keep])
 
 
 def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[Candidate]:
@@ -138,23 +120,23 @@ def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> tuple[list[
     """Regions at the visible edge that pass the filters, and those that do not."""
     flat = detect_regions.flatten(density)
     measured = detect_regions.measure(flat, options.connectivity, GRAIN * flat.width**2)
-    area = measured.tree.area[measured.index]
+    area = measured.tree.area
     sized = area >= AREA_LIMITS[0] * flat.width**2
     coarse = measured.outermost(0.5)
     coarse = coarse[sized[coarse]]
     typical = detect_regions.typical_height(area[coarse], measured.height[coarse])
-    cut = bool(np.median(density) <= detect_regions.CUT_TO_BLACK)
+    cut = quantiles(density, 0.5)[0] <= detect_regions.CUT_TO_BLACK
     fraction = detect_regions.visible_fraction(measured, sized & (measured.height >= FAINTEST * typical), cut)
     found = _Found(flat, measured, measured.outermost(fraction))
     dropped: list[tuple[float, Dropped]] = []
     if options.filter_geometry:
-        found = _sift(found, _shape_faults(found), dropped)
+        found = _sift(found, shape_faults(found.measured.tree, found.regions, found.flat.width), dropped)
     if options.filter_variance:
         found = _sift(found, _intensity_faults(found, density), dropped)
     if options.one_cell:
         found = _sift(found, np.where(_strangers(found), "another cell", ""), dropped)
     told = [one for height, one in dropped if height >= FAINTEST * typical]
-    return [_candidate(found, place) for place in range(len(found.at))], told
+    return _candidates(found), told
 
 
 def _sift(found: _Found, faults: NDArray[np.str_], dropped: list[tuple[float, Dropped]]) -> _Found:
@@ -166,87 +148,23 @@ def _sift(found: _Found, faults: NDArray[np.str_], dropped: list[tuple[float, Dr
     return found.only(faults == "")
 
 
-def _candidate(found: _Found, place: int) -> Candidate:
-    tree, index = found.measured.tree, int(found.regions[place])
-    box, mask = tree.mask(index)
-    ground = float(found.flat.background[box.slices][mask].mean())
-    level = round(float(found.measured.level[found.at[place]]) + ground)
-    return Candidate(box, mask, level=level, euler=int(tree.euler[index]))
+def _candidates(found: _Found) -> list[Candidate]:
+    tree, candidates = found.measured.tree, []
+    for index, ground in zip(found.regions.tolist(), _ground(found).tolist(), strict=True):
+        box, mask = tree.mask(index)
+        level = round(float(found.measured.level[index]) + ground)
+        candidates.append(Candidate(box, mask, level=level, euler=int(tree.euler[index])))
+    return candidates
 
 
-def _shape_faults(found: _Found) -> NDArray[np.str_]:
-    """Filter 1: what area, Euler number, width and the ellipse vote have against each region, "" where nothing."""
-    tree, width = found.measured.tree, found.flat.width
-    regions = found.regions
-    area = tree.area[regions] / width**2
-    largest = AREA_LIMITS[1] * tree.shape[0] * tree.shape[1]
-    faults = np.select(
-        [area < AREA_LIMITS[0], tree.area[regions] > largest, 1 - tree.euler[regions] > HOLES],
-        [SPECK, "too large", "full of holes"],
-        "",
-    ).astype(object)
-    for place in np.flatnonzero(faults == ""):
-        _, mask = tree.mask(int(regions[place]))
-        faults[place] = _outline_fault(mask, float(area[place]), width)
-    return faults.astype(np.str_)
-
-
-def _outline_fault(mask: NDArray[np.bool_], area: float, width: float) -> str:
-    """What the width inside and the ellipse vote have against a region of `area` W^2, "" where nothing."""
-    disk = _inscribed(mask) / width
-    aspect, votes = ellipse_vote(mask)
-    share = SMALL_NUCLEUS[1] if area < SMALL_NUCLEUS[0] else NUCLEUS[2]
-    if disk >= NUCLEUS[0] and aspect <= NUCLEUS[1] and votes >= share:
-        return "nucleus"
-    if area <= DEBRIS[0] and aspect <= DEBRIS[1] and votes >= DEBRIS[2]:
-        return "round debris"
-    if not WIDTH_LIMITS[0] <= disk <= WIDTH_LIMITS[1]:
-        return "thin" if disk < WIDTH_LIMITS[0] else "wide"
-    return ""
-
-
-def _inscribed(mask: NDArray[np.bool_]) -> float:
-    """Diameter of the largest disk in `mask`, px."""
-    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)
-    return 2 * float(depth.max())
-
-
-def ellipse_vote(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """Hough vote of the rim for one ellipse.
-
-    Centre, axes and direction come from the region's moments, which leaves one parameter to vote on: the scale. Each
-    rim pixel votes for the scale at which the ellipse meets it; the share in the bin around 1 says how much of an
-    ellipse the region is. Nuclei and round debris reach 0.6 to 1, chromosomes about 0.5, clusters less.
-
-    Parameters
-    ----------
-    mask : bool (height, width)
-        At least one pixel set.
-
-    Returns
-    -------
-    aspect : float
-        Ratio of the axes, at least 1.
-    votes : float
-        Share of the rim's votes, 0..1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rows, columns = np.mgrid[-20:21, -20:21]
-    >>> aspect, votes = ellipse_vote(rows**2 + columns**2 <= 400)
-    >>> round(aspect, 2), votes > 0.9
-    (1.0, True)
-    """
-    rows, columns = np.nonzero(mask)
-    points = np.stack([rows, columns], axis=1).astype(np.float64)
-    centre = points.mean(axis=0)
-    spread = (points - centre).T @ (points - centre) / len(points) + np.eye(2) / 12  # 1/12: a pixel's own extent
-    axes = np.linalg.eigvalsh(spread)
-    inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((3, 3), dtype=np.uint8))[1:-1, 1:-1]
-    rim = np.argwhere(mask & (inner == 0)) - centre
-    scale = np.sqrt(np.einsum("ni,ij,nj->n", rim, np.linalg.inv(spread), rim)) / 2  # a solid ellipse ends at 2 sigma
-    return float(np.sqrt(axes[1] / axes[0])), float(np.mean(np.abs(scale - 1) <= RIM_BIN))
+def _ground(found: _Found) -> NDArray[np.float64]:
+    """Mean background under each region, grey levels."""
+    if len(found.regions) == 0:
+        return np.zeros(0)
+    area = found.measured.tree.area[found.regions].astype(np.int64)
+    pixels = np.concatenate([found.measured.tree.pixels(int(region)) for region in found.regions])
+    under = found.flat.background.ravel()[pixels]
+    return np.asarray(np.add.reduceat(under, np.cumsum(area) - area, dtype=np.float64) / area)
 
 
 def _intensity_faults(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.str_]:
@@ -259,8 +177,8 @@ def _intensity_faults(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.s
     box = tree.box[regions]
     pixels = box[:, 2] * box[:, 3].astype(np.float64)
     spread = np.sqrt(two_class_variance(density, box) / pixels)
-    around = np.median(found.flat.background)
-    ground = np.array([float(found.flat.background.ravel()[tree.pixels(int(i))].mean()) for i in regions])
+    around = np.median(found.flat.background[::4, ::4])  # an opening is smooth
+    ground = _ground(found)
     own = height / np.maximum(height + np.maximum(ground - around, 0), 1e-9)
     return np.select(
         [~(height >= FAINTEST * typical), ~(own >= OWN_STAIN), ~(spread <= LARGEST_VARIANCE * height)],
@@ -276,15 +194,15 @@ def _strangers(found: _Found) -> NDArray[np.bool_]:
     """
     tree, regions, height = found.measured.tree, found.regions, found.height
     count = len(regions)
-    if count < 2:
+    box = tree.box[regions]
+    cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
+    if count < 2 or not cut.any():
         return np.zeros(count, dtype=bool)
     first, second, gap = _neighbours(tree.shape, [tree.pixels(int(region)) for region in regions])
     reach, ratio = LINK
     linked = (gap <= reach * found.flat.width) & (np.abs(np.log(height[first] / height[second])) <= np.log(ratio))
     group = _groups(count, first[linked], second[linked])
     main = np.argmax(np.bincount(group, tree.area[regions]))
-    box = tree.box[regions]
-    cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
     rimmed = np.bincount(group[cut], minlength=count) > 0
     rimmed[main] = False
     whole = np.bincount(group[~cut], minlength=count)

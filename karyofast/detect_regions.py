@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.kernels import RegionTree, component_tree
+from karyofast.kernels import RegionTree, component_tree, largest_above
 
 SMOOTHING = 0.8
 """Gaussian sigma, px: takes the pixel noise off and leaves the narrowest gap between chromosomes (2 px)."""
@@ -62,8 +62,6 @@ class Measured:
     Attributes
     ----------
     tree : RegionTree
-    index : int (n,)
-        Regions of the tree.
     height, level : float (n,)
         Mean height above the background, and height of the rim, grey levels.
     above : float (n,)
@@ -73,14 +71,13 @@ class Measured:
     """
 
     tree: RegionTree
-    index: NDArray[np.int64]
     height: NDArray[np.float64]
     level: NDArray[np.float64]
     above: NDArray[np.float64]
     rim: NDArray[np.float64]
 
     def outermost(self, fraction: float) -> NDArray[np.int64]:
-        """Positions of the largest regions whose level is at least `fraction` of their mean height: disjoint."""
+        """The largest regions whose level is at least `fraction` of their mean height: disjoint."""
         return np.flatnonzero((self.level >= fraction * self.height) & (self.above < fraction))
 
 
@@ -103,15 +100,16 @@ def measure(flat: Flattened, connectivity: int, smallest: float) -> Measured:
     top = float(flat.height.max())
     scale = LEVELS / top if top > 0 else 1.0
     image = (LEVELS - np.rint(flat.height * scale)).astype(np.uint16)
-    tree = component_tree(image, connectivity, min_area=max(1, int(np.ceil(smallest))))
-    sums = np.concatenate([[0], np.cumsum(_laplacian(image).ravel()[tree.order])])
-    index = np.arange(len(tree))
-    start, area = tree.start[index], tree.area[index]
-    height = (LEVELS - tree.grey_sum[index] / area) / scale
-    level = (LEVELS - tree.level[index]) / scale
-    rim = (sums[start + area] - sums[start]) / scale
-    above = _largest_above(tree, index, level / np.maximum(height, 1e-9))
-    return Measured(tree, index, height, level, above, rim)
+    # at height 0 all is ground: no rim
+    tree = component_tree(image, connectivity, LEVELS - 1, max(1, int(np.ceil(smallest))))
+    # whole numbers below 2^24: exact in single precision
+    laplacian = cv2.Laplacian(image, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
+    sums = np.concatenate([[0.0], np.cumsum(laplacian.ravel()[tree.order], dtype=np.float64)])
+    height = (LEVELS - tree.grey_sum / tree.area) / scale
+    level = (LEVELS - tree.level) / scale
+    rim = (sums[tree.start + tree.area] - sums[tree.start]) / scale
+    above = largest_above(tree.parent, level / np.maximum(height, 1e-9))
+    return Measured(tree, height, level, above, rim)
 
 
 def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) -> float:
@@ -123,7 +121,7 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) ->
     for place, fraction in enumerate(FRACTIONS):
         chosen = measured.outermost(float(fraction))
         chosen = chosen[sharp[chosen]]
-        sides = int(measured.tree.perimeter[measured.index[chosen]].sum())
+        sides = int(measured.tree.perimeter[chosen].sum())
         steepness[place] = measured.rim[chosen].sum() / sides if sides else 0.0
     best = int(np.argmax(steepness))
     steepest = float(FRACTIONS[best])
@@ -168,25 +166,3 @@ def _ridge_width(height: NDArray[np.float32]) -> float:
     # below 1.5 px is grain, not a ridge
     ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), dtype=np.uint8))) & (depth > 1.5)
     return 2 * float(np.median(depth[ridge])) if ridge.any() else 0.0
-
-
-def _laplacian(image: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """Sum over the 4-neighbours inside the image of neighbour minus pixel."""
-    rim = np.pad(image.astype(np.int64), 1, mode="edge")
-    around = rim[:-2, 1:-1] + rim[2:, 1:-1] + rim[1:-1, :-2] + rim[1:-1, 2:]
-    return np.asarray(around - 4 * rim[1:-1, 1:-1])
-
-
-def _largest_above(tree: RegionTree, index: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each region of `index` the largest ratio among its ancestors (all of them are in `index`), 0 at a root."""
-    place = np.full(len(tree) + 1, -1, dtype=np.int64)
-    place[index] = np.arange(len(index))
-    # one more region stands for no parent; after each step a region has looked at twice as many ancestors
-    ancestor = np.append(place[tree.parent[index]], -1)
-    ancestor[ancestor < 0] = len(index)
-    above = np.append(ratio, 0.0)[ancestor]
-    above[-1] = 0.0
-    while (ancestor < len(index)).any():
-        above = np.maximum(above, above[ancestor])
-        ancestor = ancestor[ancestor]
-    return np.asarray(above[:-1], dtype=np.float64)

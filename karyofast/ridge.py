@@ -16,6 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from karyofast.kernels import ridge_paths
+from karyofast.kernels.rim import rimmed
+
 TIP = 0.2
 """Ring radius, in widths, below which the ridge has no end: corners and notches would each give it a branch."""
 
@@ -94,7 +97,7 @@ def cut(ridge: NDArray[np.bool_], radius: NDArray[np.float64], width: float) -> 
     width : float
         Typical width of a chromosome, px.
     """
-    ones = np.pad(ridge, 1).astype(np.uint8)
+    ones = rimmed(ridge, 1).astype(np.uint8)
     around = cv2.filter2D(ones, cv2.CV_16S, np.ones((3, 3), np.float32))[1:-1, 1:-1] - 1
     zones = np.zeros(ridge.shape, dtype=np.uint8)
     for row, col in np.argwhere(ridge & (around >= 3)):
@@ -162,32 +165,13 @@ def _paths(rest: NDArray[np.bool_], zones: NDArray[np.uint8], radius: NDArray[np
     near = cv2.dilate(zone_of.astype(np.float32), np.ones((3, 3), np.uint8)).astype(int)
     count, labels = cv2.connectedComponents(rest.astype(np.uint8), connectivity=8)
     pieces = []
-    for label in range(1, count):
-        path = _in_order(np.argwhere(labels == label))
+    for path in ridge_paths(np.asarray(labels, dtype=np.int32), count):
         rows, cols = path.T
         ends = [int(near[row, col]) - 1 for row, col in (path[0], path[-1])]
         if len(path) == 1:
             ends[1] = -1
         pieces.append(Piece(path.astype(np.float64), radius[rows, cols], (ends[0], ends[1])))
     return pieces
-
-
-def _in_order(points: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pixels of a simple path from one end to the other; of a ring from any of its pixels."""
-    there = {(int(row), int(col)) for row, col in points}
-
-    def neighbours(at: tuple[int, int]) -> list[tuple[int, int]]:
-        # side neighbours first, so that a step round a corner is not cut short
-        steps = (*RING[::2], *RING[1::2])
-        return [(at[0] + d, at[1] + a) for d, a in steps if (at[0] + d, at[1] + a) in there]
-
-    start = min(there, key=lambda at: (len(neighbours(at)), at))
-    path = [start]
-    there.discard(start)
-    while nexts := neighbours(path[-1]):
-        path.append(nexts[0])
-        there.discard(nexts[0])
-    return np.array(path, dtype=np.int64)
 
 
 def _without_necks(piece: Piece, width: float) -> list[Piece]:

@@ -23,6 +23,7 @@ from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance
 from karyofast.kernels import ridge as medial
+from karyofast.kernels.rim import rimmed
 from karyofast.segment_lift import typical_width as own_width
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
@@ -102,7 +103,7 @@ def is_single(candidate: Candidate, typical_width: float) -> bool:
         `typical_width` is not positive.
     """
     _check_width(typical_width)
-    mask = np.pad(_filled(candidate.mask, typical_width), MARGIN)
+    mask = rimmed(_filled(candidate.mask, typical_width), MARGIN)
     depth = edge_distance(~mask)
     if 2.0 * float(depth.max()) > BROAD * typical_width:
         return False
@@ -159,7 +160,7 @@ def separate(
         return [
             Chromosome(candidate.box, candidate.mask, 0.3 if unclear else 0.7, flags=("cluster",) if unclear else ())
         ]
-    given = np.pad(candidate.mask, MARGIN)
+    given = rimmed(candidate.mask, MARGIN)
     return _chromosomes([one & given for one in masks], [one.covered for one in parts], candidate.box)
 
 
@@ -178,7 +179,7 @@ def watershed(metaphase: Metaphase, candidate: Candidate) -> list[Chromosome]:
         Disjoint; together the candidate's mask.
     """
     del metaphase
-    mask = np.pad(candidate.mask, MARGIN)
+    mask = rimmed(candidate.mask, MARGIN)
     depth = edge_distance(~mask).astype(np.float32)
     rise = np.float32(max(RISE * float(depth.max()), 0.5))
     above = depth - _reconstruct(depth - rise, depth)
@@ -227,7 +228,7 @@ def _from_outline(mask: NDArray[np.bool_]) -> Shape:
 
 def _filled(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
     """The mask without its small holes; large ones lie between chromosomes."""
-    around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
+    around = (~rimmed(mask, 1)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= HOLE * width**2
     small[[0, labels[0, 0]]] = False  # the mask, and what lies around it
@@ -240,9 +241,9 @@ def _from_density(metaphase: Metaphase, candidate: Candidate, width: float) -> S
     Canny's outline has gaps where a pale band reaches the rim; the outline of the eroded candidate closes them, or the
     ring radius would leak. Of Canny's edges inside only seams count: a band's rim is no border of a chromosome.
     """
-    mask = np.pad(_filled(candidate.mask, width), MARGIN)
+    mask = rimmed(_filled(candidate.mask, width), MARGIN)
     eroded = _eroded(mask)
-    density = np.pad(metaphase.density[candidate.box.slices], MARGIN)
+    density = rimmed(metaphase.density[candidate.box.slices], MARGIN)
     grey = cv2.erode(np.where(mask, density, 0).astype(np.uint8), np.ones((3, 3), np.uint8))
     level = max(float(np.median(density[mask])), 1.0)
     smooth = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.06 * width))

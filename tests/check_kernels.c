@@ -317,6 +317,53 @@ static void check_ridge(void) {
     free(radius);
 }
 
+/* Walks of lines that are labelled one after the other: each step is to the first neighbour that is left. */
+static void check_ridge_paths(void) {
+    const int32_t height = 3 + (int32_t)draw(12), width = 3 + (int32_t)draw(12), size = height * width;
+    const int32_t step[8] = {-width, 1, width, -1, -width + 1, width + 1, width - 1, -width - 1};
+    int32_t *labels = calloc((size_t)size, sizeof(int32_t)), count = 1;
+    int64_t *order = malloc(sizeof(int64_t) * ((size_t)size + 1)), *end = malloc(sizeof(int64_t) * ((size_t)size + 1));
+    for (int32_t i = 0; i < size; i++)
+        labels[i] = -(i / width % (height - 1) && i % width % (width - 1) && !draw(3)); /* -1: not yet labelled */
+    for (int32_t first = 0; first < size; first++) {
+        if (labels[first] >= 0) continue;
+        labels[first] = count;
+        for (int changed = 1; changed;) {
+            changed = 0;
+            for (int32_t i = 0; i < size; i++)
+                for (int side = 0; side < 8 && labels[i] < 0; side++)
+                    if (labels[i + step[side]] == count) labels[i] = count, changed = 1;
+        }
+        count++;
+    }
+    int right = kf_ridge_paths(labels, height, width, count, order, end) == 0 && end[0] == 0;
+    uint8_t *met = calloc((size_t)size, 1);
+    for (int32_t label = 1; label < count; label++) {
+        int32_t fewest = 9, start = 0;
+        for (int32_t i = 0; i < size; i++) {
+            int32_t near = 0;
+            if (labels[i] != label) continue;
+            for (int side = 0; side < 8; side++) near += labels[i + step[side]] != 0;
+            if (near < fewest) fewest = near, start = i;
+        }
+        right &= end[label] > end[label - 1] && order[end[label - 1]] == start;
+        for (int64_t at = end[label - 1]; at < end[label] && right; at++) {
+            int64_t next = -1;
+            met[order[at]] = 1;
+            for (int side = 7; side >= 0; side--) {
+                const int64_t beside = order[at] + step[side];
+                if (labels[beside] == label && !met[beside]) next = beside;
+            }
+            right &= next == (at + 1 < end[label] ? order[at + 1] : -1);
+        }
+    }
+    say("ridge paths", KF_PORTABLE, right);
+    free(met);
+    free(end);
+    free(order);
+    free(labels);
+}
+
 /* Relax every step until none shortens a way: distances from `start`, by length or by depth. */
 static void relax(const kf_shape *shape, const double *depth, int64_t start, double *distance) {
     const int64_t size = shape->height * shape->width;
@@ -525,7 +572,7 @@ static void check_lifted(void) {
 int main(void) {
     for (int round = 0; round < 400; round++) check_lifted();
     for (int round = 0; round < 200; round++) check_inner_path();
-    for (int round = 0; round < 200; round++) check_ridge();
+    for (int round = 0; round < 200; round++) check_ridge(), check_ridge_paths();
     for (int round = 0; round < 200; round++) check_assign();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from karyofast.config import DetectOptions
-from karyofast.detect import detect, ellipse_vote, examine
+from karyofast.detect import detect, examine
 from karyofast.kernels import two_class_variance
 from karyofast.types import Metaphase
 
@@ -145,14 +145,3 @@ def test_a_second_cell_at_the_rim_is_left_out(drawn):
     assert every[:, 500:].any()
     assert not kept[:, 500:].any()
     assert kept[:, :260].any()
-
-
-def test_the_ellipse_vote_tells_a_nucleus_from_a_rod_and_a_cross():
-    rows, columns = np.mgrid[-40:41, -40:41]
-    nucleus = (rows / 38) ** 2 + (columns / 28) ** 2 <= 1
-    rod = (abs(rows) <= 30) & (abs(columns) <= 5)
-    cross = rod | rod.T
-    assert ellipse_vote(nucleus)[1] > 0.95
-    assert ellipse_vote(nucleus)[0] == pytest.approx(38 / 28, rel=0.03)
-    assert ellipse_vote(rod)[1] < 0.7
-    assert ellipse_vote(cross)[1] < 0.5

@@ -1,6 +1,7 @@
 import sys
 from importlib.util import find_spec
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,10 @@ from skimage.measure import euler_number, label, regionprops
 from skimage.morphology import max_tree
 
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.kernels import component_tree, edge_distance, relevance, two_class_variance
+from karyofast.kernels import component_tree, edge_distance, largest_above, relevance, two_class_variance
 from karyofast.kernels.dispatch import PATHS, cpu_path, cpu_paths, use_fast
 from karyofast.kernels.ops import OPERATIONS, tree_columns
-from karyofast.kernels.ring import ridge
+from karyofast.kernels.ring import ridge, ridge_paths
 
 
 class Drawn:
@@ -342,3 +343,32 @@ def test_distances_are_those_of_scipy_to_the_last_bit_in_every_run():
     first, again = edge_distance(edges), edge_distance(edges.copy())
     assert first.tobytes() == again.tobytes()
     assert np.array_equal(first, ndimage.distance_transform_edt(~edges))
+
+
+def test_the_ridge_of_a_broad_shape_is_that_of_the_reference():
+    rng = np.random.default_rng(17)
+    for _ in range(30):
+        shape = cv2.dilate((rng.random((24, 30)) < 0.05).astype(np.uint8), np.ones((4, 4), np.uint8)).astype(bool)
+        radius = edge_distance(~np.pad(shape, 1))[1:-1, 1:-1].round()  # many are equal
+        np.testing.assert_array_equal(ridge(shape, radius, 2.0, "fast"), ridge(shape, radius, 2.0, "reference"))
+
+
+def test_labels_that_are_no_labels_are_named():
+    with pytest.raises(TypeError, match="`labels` must be int32"):
+        ridge_paths(np.zeros((2, 2), dtype=np.int64), 1)
+    with pytest.raises(ValueError, match="`labels` must have two axes"):
+        ridge_paths(np.zeros(4, dtype=np.int32), 1)
+    for value in (-1, 2):
+        with pytest.raises(ValueError, match="`labels` must be 0"):
+            ridge_paths(np.full((2, 2), value, dtype=np.int32), 2)
+
+
+def test_parents_that_are_no_later_regions_are_named():
+    values = np.zeros(2)
+    for wrong in ([0, -1], [2, -1], [-2, -1]):
+        with pytest.raises(ValueError, match="`parent` must"):
+            largest_above(np.array(wrong, dtype=np.int32), values)
+    with pytest.raises(ValueError, match="`value` must"):
+        largest_above(np.array([1, -1, -1], dtype=np.int32), values)
+    with pytest.raises(TypeError, match="`parent` must be int32"):
+        largest_above(np.array([1, -1]), values)

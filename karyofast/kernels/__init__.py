@@ -10,8 +10,8 @@ from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_ru
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
-from karyofast.kernels.ring import edge_distance, relevance, ridge
-from karyofast.kernels.tree import component_tree
+from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
+from karyofast.kernels.tree import component_tree, largest_above
 
 __all__ = [
     "CurveFit",
@@ -21,6 +21,7 @@ __all__ = [
     "edge_distance",
     "evenly",
     "inner_path",
+    "largest_above",
     "lifted_cores",
     "nearest",
     "own_run",
@@ -28,5 +29,6 @@ __all__ = [
     "prolonged",
     "relevance",
     "ridge",
+    "ridge_paths",
     "two_class_variance",
 ]

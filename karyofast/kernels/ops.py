@@ -15,8 +15,8 @@ from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_ru
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
-from karyofast.kernels.ring import edge_distance, relevance, ridge
-from karyofast.kernels.tree import component_tree
+from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
+from karyofast.kernels.tree import component_tree, largest_above
 
 Arguments = dict[str, Any]
 
@@ -138,6 +138,29 @@ def _draw_ridge(source: Source) -> Arguments:
 def _scene_ridge(density: NDArray[np.uint8]) -> Arguments:
     level = density > int(density.max()) // 2
     return {"domain": level, "radius": edge_distance(~level), "least": 3.0}
+
+
+def _draw_paths(source: Source) -> Arguments:
+    shape = (source.integer(0, 10), source.integer(0, 10))
+    labels, count = ndimage.label(source.array(shape, np.uint8, 0, source.choice((1, 3))) == 1, np.ones((3, 3)))
+    return {"labels": np.asarray(labels, dtype=np.int32), "count": count + 1}
+
+
+def _scene_paths(density: NDArray[np.uint8]) -> Arguments:
+    labels, count = ndimage.label(ridge(**_scene_ridge(density)), np.ones((3, 3)))
+    return {"labels": np.asarray(labels, dtype=np.int32), "count": count + 1}
+
+
+def _draw_above(source: Source) -> Arguments:
+    count = source.integer(0, 9)
+    parent = [source.integer(at + 1, count) for at in range(count)]
+    values = source.array((count,), np.int64, -1, 3).astype(np.float64)
+    return {"parent": np.array([-1 if up == count else up for up in parent], dtype=np.int32), "value": values}
+
+
+def _scene_above(density: NDArray[np.uint8]) -> Arguments:
+    tree = component_tree(255 - density)
+    return {"parent": tree.parent, "value": tree.grey_sum / tree.area}
 
 
 def _draw_relevance(source: Source) -> Arguments:
@@ -323,6 +346,20 @@ OPERATIONS: tuple[Operation, ...] = (
         scene=_scene_ridge,
         columns=_one_array,
         numba=True,
+    ),
+    Operation(
+        name="ridge_paths",
+        function=ridge_paths,
+        draw=_draw_paths,
+        scene=_scene_paths,
+        columns=lambda found: {f"path {number}": path for number, path in enumerate(found)},
+    ),
+    Operation(
+        name="largest_above",
+        function=largest_above,
+        draw=_draw_above,
+        scene=_scene_above,
+        columns=_one_array,
     ),
     Operation(
         name="relevance",

@@ -199,6 +199,41 @@ def ridge(domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float) 
     return left[1:-1, 1:-1]
 
 
+def largest_above(parent: NDArray[np.int32], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ancestors of each region one by one; the rules are in `tree.largest_above`."""
+    above = np.zeros(len(parent))
+    for at in range(len(parent)):
+        up = int(parent[at])
+        while up >= 0:
+            above[at] = max(above[at], value[up])
+            up = int(parent[up])
+    return above
+
+
+def ridge_paths(labels: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
+    """Walks through the pixels of each label; the rules are in `ring.ridge_paths`."""
+    return [_walk(np.argwhere(labels == label)) for label in range(1, count)]
+
+
+def _walk(points: NDArray[np.int64]) -> NDArray[np.int64]:
+    there = {(int(row), int(col)) for row, col in points}
+
+    def neighbours(at: tuple[int, int]) -> list[tuple[int, int]]:
+        # side neighbours first, so that a step round a corner is not cut short
+        steps = (*RING[::2], *RING[1::2])
+        return [(at[0] + d, at[1] + a) for d, a in steps if (at[0] + d, at[1] + a) in there]
+
+    if not there:
+        return points
+    start = min(there, key=lambda at: (len(neighbours(at)), at))
+    path = [start]
+    there.discard(start)
+    while nexts := neighbours(path[-1]):
+        path.append(nexts[0])
+        there.discard(nexts[0])
+    return np.array(path, dtype=np.int64)
+
+
 def assign(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     """Rows of no more than the columns, in order, by SciPy."""
     from scipy.optimize import linear_sum_assignment

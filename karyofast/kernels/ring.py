@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from karyofast.errors import OptionError
 from karyofast.kernels import reference
 from karyofast.kernels.bands import check_threads, in_bands
 from karyofast.kernels.dispatch import Impl, cpu_path, numba_kernels, use_fast
+from karyofast.kernels.rim import rimmed
 
 try:
     from karyofast.kernels import _distance, _relevance, _ridge
@@ -196,7 +198,7 @@ def ridge(
             f"`domain` and `radius` must have one shape (height, width), without NaN. "
             f"Got: {shape.shape} and {height.shape}."
         )
-    left, padded = np.ascontiguousarray(np.pad(shape, 1)), np.ascontiguousarray(np.pad(height, 1))
+    left, padded = rimmed(shape, 1), rimmed(height, 1)
     if impl == "numba":
         numba_kernels().ridge(left, padded, float(least))
     elif use_fast(impl, "ridge", _missing):
@@ -204,6 +206,58 @@ def ridge(
     else:
         return reference.ridge(shape, height, float(least))
     return left[1:-1, 1:-1]
+
+
+def ridge_paths(labels: NDArray[np.int32], count: int, impl: Impl = "auto") -> list[NDArray[np.int64]]:
+    """The pixels of each labelled line in the order of a walk along it.
+
+    The walk begins at a pixel with the fewest neighbours, of those the first in row-major order, and goes on to the
+    first neighbour not yet met: above, right, below, left, then the corners clockwise from above right. It ends where
+    there is none, so of a line with branches some pixels may be missing.
+
+    Parameters
+    ----------
+    labels : int32 (height, width)
+        0 for no line, 1 .. count - 1 for the lines, as from `cv2.connectedComponents` with connectivity 8: each of them
+        there and connected, none next to another.
+    count : int
+        One more than the lines.
+    impl : Impl
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    list of int64 (n, 2)
+        Row, column; in the order of the labels.
+
+    Raises
+    ------
+    TypeError
+        `labels` is not int32.
+    ValueError
+        `labels` has not two axes, or its values are not 0 .. count - 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.array([[1, 0, 0], [0, 1, 1]], dtype=np.int32)
+    >>> ridge_paths(labels, 2)[0].tolist()
+    [[0, 0], [1, 1], [1, 2]]
+    """
+    given: NDArray[Any] = np.asarray(labels)
+    if given.dtype != np.int32:
+        raise TypeError(f"`labels` must be int32. Got: {given.dtype}. Take those of cv2.connectedComponents.")
+    if given.ndim != 2:
+        raise ValueError(f"`labels` must have two axes (height, width). Got: shape {given.shape}.")
+    if given.size and not 0 <= given.min() <= given.max() < count:
+        raise ValueError(f"`labels` must be 0 .. count - 1. Got: {given.min()} .. {given.max()} and count={count}.")
+    if not use_fast(impl, "ridge_paths", _missing):
+        return reference.ridge_paths(given, count)
+    order, end = np.empty(np.count_nonzero(given) + 1, dtype=np.int64), np.zeros(max(count, 1), dtype=np.int64)
+    padded = rimmed(given, 1)
+    _ridge.ridge_paths(padded, count, order, end)
+    points = np.stack(np.divmod(order[: end[-1]], padded.shape[1]), axis=1) - 1
+    return [points[first:last] for first, last in pairwise(end.tolist())]
 
 
 def _pairs(values: ArrayLike, name: str) -> NDArray[np.float64]:

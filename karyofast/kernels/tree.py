@@ -119,3 +119,49 @@ def _checked(image: NDArray[Any], connectivity: int, max_level: int | None) -> i
     if int(max_level) != max_level:
         raise OptionError(f"`max_level` must be a whole grey level or None. Got: {max_level!r}. Round it.")
     return max(-1, min(int(max_level), highest))
+
+
+def largest_above(parent: NDArray[np.int32], value: NDArray[np.float64], impl: Impl = "auto") -> NDArray[np.float64]:
+    """Of each region the largest value among the regions that hold it.
+
+    Parameters
+    ----------
+    parent : int32 (n,)
+        As of a `RegionTree`: a higher number than the region's own, -1 at a root.
+    value : float64 (n,)
+        Not NaN.
+    impl : Impl
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    float64 (n,)
+        At least 0; 0 at a root.
+
+    Raises
+    ------
+    TypeError
+        `parent` is not int32.
+    ValueError
+        `value` is not of its shape (n,), or a parent is not a later region.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> largest_above(np.array([2, 2, 3, -1], dtype=np.int32), np.array([9.0, 8.0, 3.0, 4.0])).tolist()
+    [4.0, 4.0, 4.0, 0.0]
+    """
+    above_of = np.ascontiguousarray(parent)
+    if above_of.dtype != np.int32:
+        raise TypeError(f"`parent` must be int32. Got: {above_of.dtype}. Take that of a RegionTree.")
+    values = np.ascontiguousarray(value, dtype=np.float64)
+    if above_of.ndim != 1 or values.shape != above_of.shape:
+        raise ValueError(f"`value` must be of the shape (n,) of `parent`. Got: {values.shape} and {above_of.shape}.")
+    later = (above_of > np.arange(len(above_of))) & (above_of < len(above_of))
+    if not (later | (above_of == -1)).all():
+        raise ValueError("`parent` must be the number of a later region or -1. Got another. Take that of a RegionTree.")
+    if not use_fast(impl, "largest_above", _missing):
+        return reference.largest_above(above_of, values)
+    out = np.empty(len(values), dtype=np.float64)
+    _tree.largest_above(above_of, values, out)
+    return out
