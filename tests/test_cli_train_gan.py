@@ -3,7 +3,7 @@ import json
 import pytest
 
 from karyofast.train import gan_run
-from karyofast.train.gan import GanOptions, StepOptions
+from karyofast.train.gan_model import GanOptions, StepOptions
 from karyofast.train.generated import GeneratedScore, Likeness
 
 

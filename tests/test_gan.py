@@ -11,8 +11,9 @@ from karyofast.errors import DataError, ModelError, OptionError, TrainingError
 from karyofast.models.mdgan import Discriminator, Draws, Generator, Latent
 from karyofast.train import gan
 from karyofast.train.diffaugment import BACKGROUND, diffaugment, draw_changes
-from karyofast.train.gan import GanOptions, GanSampler, diversity, gan_of, load_gan, train_gan
+from karyofast.train.gan import diversity, train_gan
 from karyofast.train.gan_graph import ReplayedStep
+from karyofast.train.gan_model import GanOptions, GanSampler, gan_of, load_gan
 from karyofast.train.gan_step import gan_step, set_share, state_of
 from karyofast.train.loop import CHECKPOINT, LOG, OPTIONS
 from karyofast.train.sheet import sheet

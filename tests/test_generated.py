@@ -11,7 +11,7 @@ from small_classifier import small_network, store
 from karyofast.classify import Frame
 from karyofast.crops import CropSource, split_of
 from karyofast.errors import DataError, OptionError
-from karyofast.train.gan import GanOptions, load_gan
+from karyofast.train.gan_model import GanOptions, load_gan
 from karyofast.train.gan_run import train_generators
 from karyofast.train.generated import Judge, frame_for, kid, likeness, score_generated
 

@@ -170,7 +170,7 @@ def separator(
         typer.echo(f"{folder}: score it with karyofast evaluate instances --data DATA")
 
 
-def torch_modules(kind: Literal["classifier", "separator", "gan", "plane"], run: str = "run") -> tuple[Any, Any]:
+def torch_modules(kind: Literal["classifier", "separator", "gan_model", "plane"], run: str = "run") -> tuple[Any, Any]:
     """The module `run` of whole runs in `karyofast.train`, and the module of the options of `kind`.
 
     Raises

@@ -60,7 +60,7 @@ def gan(
       karyofast train gan --data bioimlab.zip --no-oriented -o runs/pairs --each-class --classes 1,6,16 --cells 50
       karyofast train gan --data pki3.zip --judge g-band -o runs/typical --kind gan --device cuda
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    run, options = torch_modules("gan", "gan_run")
+    run, options = torch_modules("gan_model", "gan_run")
     if device == "cuda":
         check_cuda()
     chosen = options.GanOptions(

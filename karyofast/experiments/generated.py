@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from karyofast.errors import TrainingError
 from karyofast.experiments.inputs import Inputs
 from karyofast.experiments.plan import PaperOptions
-from karyofast.train.gan import MODEL, GanOptions, GanSampler, load_gan, train_gan
+from karyofast.train.gan import train_gan
+from karyofast.train.gan_model import MODEL, GanOptions, GanSampler, load_gan
 from karyofast.train.gan_step import StepOptions
 from karyofast.train.loop import CHECKPOINT
 from karyofast.types import CLASSES

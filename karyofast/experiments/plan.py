@@ -94,7 +94,7 @@ class PaperOptions:
     """of the conditional MD-GAN"""
     conditional_batch: int = 32
     gan_width: int = 8
-    """`karyofast.train.gan.GanOptions.width`"""
+    """`karyofast.train.gan_model.GanOptions.width`"""
     gan_rate: float = 1e-3
     gan_average: float = 0.98
     """share that the average of the generator keeps a step: fewer steps want a shorter one"""

@@ -17,7 +17,8 @@ from karyofast.errors import DataError, OptionError
 from karyofast.files import write_whole
 from karyofast.io import write_png
 from karyofast.train.crops import CropSet, prepare
-from karyofast.train.gan import COLUMNS, GanOptions, GanSampler, train_gan
+from karyofast.train.gan import COLUMNS, train_gan
+from karyofast.train.gan_model import GanOptions, GanSampler
 from karyofast.train.generated import GeneratedScore, Judge, pictures, score_generated
 from karyofast.train.sheet import sheet
 from karyofast.types import CLASSES
