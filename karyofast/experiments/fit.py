@@ -105,7 +105,8 @@ def _descend(
     tell: Callable[[int, int], None],
 ) -> float:
     """Steps of one cycle; `embed` is given where likeness is learned, else `network` gives logits."""
-    optimizer = torch.optim.AdamW([one for one in trained.parameters() if one.requires_grad], weight_decay=DECAY)
+    learned = [one for one in trained.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(learned, weight_decay=DECAY, fused=True)
     network.eval()
     trained.train()
     frozen = [module for module in trained.modules() if _is_frozen(module)]

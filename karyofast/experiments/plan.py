@@ -82,15 +82,15 @@ class PaperOptions:
     frozen: int = 0
     """convolutions of a start from the input on whose weights stay as they were (paper 5.4); of vgg16 alone"""
     frame: Frame = field(default_factory=Frame)
-    steps: int = 600
+    steps: int = 400
     """of every training, whatever it is trained on"""
     batch: int = 32
     rate: float = 3e-3
     """peak of the one-cycle learning rate"""
-    gan_steps: int = 400
+    gan_steps: int = 250
     """of each of the 24 MD-GANs"""
     gan_batch: int = 16
-    conditional_steps: int = 1500
+    conditional_steps: int = 1000
     """of the conditional MD-GAN"""
     conditional_batch: int = 32
     gan_width: int = 8
