@@ -34,11 +34,11 @@ from karyofast.experiments.report import write_report
 from karyofast.experiments.run import possible, run_paper
 from karyofast.experiments.statistics import holm, paired, spread
 from karyofast.experiments.trial import Bench, Result, run_group, run_trial
-from karyofast.experiments.workers import Task, side_by_side
 from karyofast.models.mlp import Mlp
 from karyofast.models.siamese import Siamese
 from karyofast.models.store import find
 from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.train.workers import Task, side_by_side
 from karyofast.types import CLASSES
 
 SIZE = (32, 16)

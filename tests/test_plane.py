@@ -3,9 +3,10 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from karyofast.errors import OptionError
-from karyofast.train import plane_study
+from karyofast.train import plane, plane_study
 from karyofast.train.plane import Mixture, PlaneOptions, mixture, run_plane, score_points
 from karyofast.train.plane_study import KINDS, study_plane
 
@@ -85,3 +86,26 @@ def test_a_study_runs_every_kind_and_goes_on_where_it_was(tmp_path, monkeypatch)
     monkeypatch.setattr(plane_study, "run_plane", lambda options: done.append(options) or run_plane(options))
     assert study_plane(tmp_path, ("ring",), 2, SHORT) == rows
     assert [(one.kind, one.seed) for one in done] == [("gan", 1)]
+
+
+def test_runs_side_by_side_find_what_one_after_the_other_find(tmp_path):
+    one = study_plane(tmp_path / "one", ("ring",), 1, SHORT, jobs=1)
+    assert study_plane(tmp_path / "two", ("ring",), 1, SHORT, jobs=2) == one
+
+
+def test_what_the_discriminator_sees_is_blurred_at_first_and_clear_later():
+    networks = plane._networks(PlaneOptions(width=8))
+    points = torch.zeros(50, 2)
+    seen = []
+    for deviation, step in ((0.5, 3), (0.5, 3), (0.5, 4), (0.0, 4)):
+        networks.discriminator.blurred(deviation, 1, step)
+        seen.append(networks.discriminator(points).score.detach())
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert seen[3].std() < 1e-6 < seen[0].std()
+
+
+def test_blur_that_makes_no_sense_is_refused():
+    for change in ({"blur": -0.1}, {"clear": 1.5}):
+        with pytest.raises(OptionError, match=f"{next(iter(change))} must be"):
+            PlaneOptions(**change)

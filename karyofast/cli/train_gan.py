@@ -93,6 +93,7 @@ def plane(
     targets: Annotated[str, typer.Option(help="Mixtures: of denver, ring, grid, with commas.")] = "denver,ring,grid",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each kind.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each run.")] = 2000,
+    threads: Annotated[int, typer.Option(min=0, help="Runs side by side, 0: one a core.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -110,9 +111,8 @@ def plane(
         raise OptionError(f"--targets must be of {', '.join(study.TARGETS)}. Got: {got}.")
     make_folder(out)
     with progress("train", quiet) as advance:
-        rows = study.study_plane(
-            out, names, seeds, module.PlaneOptions(steps=steps), lambda what, done, total: advance(done, total, what)
-        )
+        told = lambda what, done, total: advance(done, total, what)  # noqa: E731
+        rows = study.study_plane(out, names, seeds, module.PlaneOptions(steps=steps), told, threads)
     if as_json:
         print_json([asdict(row) for row in rows])
         return

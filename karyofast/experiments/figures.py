@@ -15,12 +15,11 @@ from karyofast.config import from_dict
 from karyofast.experiments.inputs import Inputs, training_cells
 from karyofast.experiments.plan import ALL_CELLS, PaperOptions
 from karyofast.experiments.trial import Bench, generated_for
-from karyofast.experiments.workers import Task, side_by_side
 from karyofast.files import write_whole
 from karyofast.io import write_png
 from karyofast.train.generated import GeneratedScore, Judge, score_generated
 from karyofast.train.plane import PlaneOptions
-from karyofast.train.plane_study import TARGETS, PlaneRow, plane_runs, plane_scores, study_plane
+from karyofast.train.plane_study import TARGETS, PlaneRow, study_plane
 from karyofast.train.sheet import sheet
 from karyofast.types import CLASSES
 
@@ -44,12 +43,7 @@ def figure8(
     out: Path, seeds: int, options: PaperOptions, tell: Callable[[str, int, int], None], jobs: int = 1
 ) -> list[PlaneRow]:
     """Train every kind of generator on every mixture of the plane; what is done in the run folder is read."""
-    folder, chosen = out / PLANE, PlaneOptions(steps=options.plane_steps)
-    if jobs > 1:
-        folder.mkdir(parents=True, exist_ok=True)
-        runs = plane_runs(folder, TARGETS, seeds, chosen)
-        side_by_side([Task(path.stem, plane_scores, (path, one)) for _, _, path, one in runs], jobs, tell)
-    return study_plane(folder, seeds=seeds, options=chosen, progress=tell)
+    return study_plane(out / PLANE, TARGETS, seeds, PlaneOptions(steps=options.plane_steps), tell, jobs)
 
 
 def figure9(bench: Bench, tell: Callable[[str, int, int], None]) -> dict[str, GeneratedScore]:

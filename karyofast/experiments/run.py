@@ -23,8 +23,8 @@ from karyofast.experiments.inputs import INPUTS, read_inputs
 from karyofast.experiments.plan import ALL_CELLS, PaperOptions, Part, Scope, Trial, groups, trials
 from karyofast.experiments.report import write_report
 from karyofast.experiments.trial import Bench, finished, run_group, run_trial, simulated_for
-from karyofast.experiments.workers import Task, side_by_side
 from karyofast.files import write_whole
+from karyofast.train.workers import Task, side_by_side
 
 RUN = "run.json"
 FIGURE6 = "figure6.png"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -76,10 +76,21 @@ class PlaneOptions:
     latent_size: int = 2
     narrow: float = 0.01
     """see `karyofast.models.mdgan.Latent`"""
+    blur: float = 0.5
+    """standard deviation of the noise on what the discriminator sees at first: narrow modes far apart then touch, and a
+    generator is drawn to each (Sonderby et al., ICLR 2017)"""
+    clear: float = 0.3
+    """share of the steps in which it falls to nothing"""
     every: int = 250
     """steps between measurements"""
     seed: int = 0
     how: StepOptions = field(default_factory=lambda: StepOptions(rate=2.5e-4, ahead=4.0))
+
+    def __post_init__(self) -> None:
+        if self.blur < 0.0:
+            raise OptionError(f"blur must be at least 0. Got: {self.blur!r}.")
+        if not 0.0 <= self.clear <= 1.0:
+            raise OptionError(f"clear must be 0 to 1. Got: {self.clear!r}.")
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,8 @@ def run_plane(options: PlaneOptions, progress: Callable[[int, int], None] | None
     for step in range(options.steps):
         rng = np.random.default_rng([options.seed, 1, step])
         set_share(state, options.how, settled_share(step, options.steps))
+        left = max(0.0, 1.0 - step / max(1.0, options.clear * options.steps))
+        cast(PlaneDiscriminator, networks.discriminator).blurred(options.blur * left, options.seed, step)
         gan_step(state, torch.from_numpy(target.draw(options.batch, rng)), None, rng, options.how)
         if state.step % options.every == 0 or state.step == options.steps:
             made = _drawn(networks.average, np.random.default_rng([options.seed, 2]))
@@ -232,9 +245,17 @@ class PlaneDiscriminator(nn.Module):
         )
         self.last = nn.Linear(width, 1)
         self.made_by = nn.Linear(width, generators) if generators > 1 else None
+        self._blur, self._noise = 0.0, torch.Generator()
+
+    def blurred(self, deviation: float, seed: int, step: int) -> None:
+        """Set the noise on what is seen in a step."""
+        self._blur = deviation
+        self._noise.manual_seed(seed * 1_000_003 + step)
 
     def forward(self, points: Tensor, labels: Tensor | None = None) -> Judged:
         """As `karyofast.models.mdgan.Discriminator`, of points float32 (n, 2)."""
+        if self._blur:
+            points = points + self._blur * torch.randn(points.shape, generator=self._noise)
         phase = points @ self.waves
         features = self.layers(torch.cat([points, phase.sin(), phase.cos()], dim=1))
         return Judged(self.last(features)[:, 0], None if self.made_by is None else self.made_by(features))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from karyofast.config import to_dict
@@ -16,6 +17,7 @@ from karyofast.files import write_whole
 from karyofast.io import write_png
 from karyofast.models.mdgan import Kind, Reading
 from karyofast.train.plane import Mixture, PlaneOptions, PlaneScore, Target, mixture, run_plane
+from karyofast.train.workers import Task, side_by_side
 
 KINDS: dict[str, tuple[Kind, Reading]] = {
     "gan": ("gan", "mixture"),
@@ -68,6 +70,7 @@ def study_plane(
     seeds: int = 5,
     options: PlaneOptions = PlaneOptions(),  # noqa: B008 (frozen)
     progress: Callable[[str, int, int], None] | None = None,
+    jobs: int = 1,
 ) -> list[PlaneRow]:
     """Run every kind of generator on some mixtures, with seeds 0, 1, ...; runs that are done already are read.
 
@@ -80,7 +83,9 @@ def study_plane(
     options : PlaneOptions
         All but target, kind, latent and seed.
     progress : callable, optional
-        Called with (run, runs done, runs in all) before each.
+        Called with (run, runs done, runs in all) before each; with several jobs after each.
+    jobs : int
+        Runs side by side, in processes of one thread each; 0: one a core.
 
     Returns
     -------
@@ -88,17 +93,22 @@ def study_plane(
     """
     folder.mkdir(parents=True, exist_ok=True)
     last: dict[tuple[Target, str], list[PlaneScore]] = {}
-    planned = plane_runs(folder, targets, seeds, options)
+    planned = _runs(folder, targets, seeds, options)
+    tell = progress or (lambda *_: None)
+    jobs = jobs or torch.get_num_threads()
+    if jobs > 1:
+        tasks = [Task(path.stem, _scores, (path, chosen)) for _, _, path, chosen in planned]
+        side_by_side(tasks, jobs, tell)
     for done, (target, name, path, chosen) in enumerate(planned):
-        if progress:
-            progress(f"{target} {name} {chosen.seed}", done, len(planned))
-        last.setdefault((target, name), []).append(plane_scores(path, chosen)[-1])
+        if jobs == 1:
+            tell(f"{target} {name} {chosen.seed}", done, len(planned))
+        last.setdefault((target, name), []).append(_scores(path, chosen)[-1])
     for target in targets:
         write_png(folder / f"{target}.png", _picture(folder, target, mixture(target)))
     return [_row(target, name, len(mixture(target).modes), scores) for (target, name), scores in last.items()]
 
 
-def plane_runs(
+def _runs(
     folder: Path, targets: Sequence[Target], seeds: int, options: PlaneOptions
 ) -> list[tuple[Target, str, Path, PlaneOptions]]:
     """Mixture, kind, file and options of every run of a study."""
@@ -115,7 +125,7 @@ def plane_runs(
     ]
 
 
-def plane_scores(path: Path, options: PlaneOptions) -> list[PlaneScore]:
+def _scores(path: Path, options: PlaneOptions) -> list[PlaneScore]:
     """The scores of one run, from its file where it was done with the same options."""
     told = json.loads(json.dumps(to_dict(options)))
     if path.exists():
