@@ -38,6 +38,7 @@ from karyofast.models.mlp import Mlp
 from karyofast.models.siamese import Siamese
 from karyofast.models.store import find
 from karyofast.runtimes.onnx import OnnxClassifier
+from karyofast.train.generated import Looked
 from karyofast.train.workers import Task, side_by_side
 from karyofast.types import CLASSES
 
@@ -326,7 +327,8 @@ class Looks:
         pass
 
     def look(self, crops):
-        return crops.reshape(len(crops), 8, -1).mean(axis=2), np.zeros(len(crops), np.int64)
+        features = crops.reshape(len(crops), 8, -1).mean(axis=2)
+        return Looked(features, np.zeros(len(crops), np.int64), np.full((len(crops), 24), 1 / 24, np.float32))
 
 
 def test_generated_chromosomes_are_shown_and_scored_against_unseen_ones(bench, never_collapsed, monkeypatch):
@@ -337,12 +339,18 @@ def test_generated_chromosomes_are_shown_and_scored_against_unseen_ones(bench, n
     assert scores["mdgan"].crops == len(unseen)
     assert scores["mdgan"].recognised == pytest.approx(np.mean(unseen.label == 0))
     assert (bench.folder / "figure9.png").exists()
+    ten = figures.read_figure10(bench.folder)
+    assert set(ten) == {"50", "250"}
+    assert ten["250"]["crops"] == figures.LOOKED * 6
+    assert ten["250"]["recognised"] == pytest.approx(1 / 6)
     monkeypatch.setattr(figures, "Judge", None)
     assert figures.figure9(bench, told) == scores
     write_report(Found(bench.folder, ("figure9",), TINY, Scope(), 2, len(unseen)))
     text = (bench.folder / "report.md").read_text()
     assert "| MD-GAN |" in text
     assert text.count("| real, unseen |") == 1
+    assert "| 250 | 144 | 16.7 |" in text
+    assert "](figure10.png)" in text
 
 
 def test_the_plane_is_studied_with_every_kind_of_generator(tmp_path):

@@ -105,11 +105,15 @@ SMALL = GanOptions(size=(32, 16), width=2, batch=4, steps=2, every=2, latent_siz
 def test_a_judge_reads_either_end_alike(judge_folder):
     judge = Judge(str(judge_folder))
     crops = RNG(1).uniform(-1, 1, (70, 32, 16)).astype(np.float32)
-    features, classes = judge.look(crops)
-    turned, turned_classes = judge.look(np.ascontiguousarray(crops[:, ::-1, ::-1]))
+    features, classes, shares = judge.look(crops)
+    turned, turned_classes, turned_shares = judge.look(np.ascontiguousarray(crops[:, ::-1, ::-1]))
     assert features.shape == (70, 48)
     assert np.allclose(features, turned, atol=1e-5)
     assert np.array_equal(classes, turned_classes)
+    assert np.allclose(shares, turned_shares, atol=1e-5)
+    known = classes >= 0
+    assert np.array_equal(shares.argmax(axis=1)[known], classes[known])
+    assert (shares.sum(axis=1) <= 1.0 + 1e-5).all()
 
 
 def test_training_crops_given_back_are_held_for_copies(judge_folder):

@@ -17,13 +17,13 @@ from karyofast.experiments.plan import ALL_CELLS, PaperOptions
 from karyofast.experiments.trial import Bench, generated_for
 from karyofast.files import write_whole
 from karyofast.io import write_png
-from karyofast.train.generated import GeneratedScore, Judge, score_generated
+from karyofast.train.generated import GeneratedScore, Judge, score_looked
 from karyofast.train.plane import PlaneOptions
 from karyofast.train.plane_study import TARGETS, PlaneRow, study_plane
 from karyofast.train.sheet import sheet
 from karyofast.types import CLASSES
 
-PLANE, FIGURE9 = "plane", "figure9"
+PLANE, FIGURE9, FIGURE10 = "plane", "figure9", "figure10"
 
 KINDS: tuple[Literal["mdgan", "conditional"], ...] = ("mdgan", "conditional")
 
@@ -34,6 +34,15 @@ COLUMNS = 16
 
 PERSONS = 50
 """np of what is scored."""
+
+MANY_PERSONS = 250
+"""np of Figure 10 beside `PERSONS`."""
+
+LOOKED = 24
+"""Chromosomes of each class and np that Figure 10 looks at."""
+
+EACH = 8
+"""Of these in a row of Figure 10."""
 
 JUDGE = "q-band"
 """Classifier that scores: it was trained on the same training cells, and on none of the unseen or generated ones."""
@@ -50,25 +59,61 @@ def figure9(bench: Bench, tell: Callable[[str, int, int], None]) -> dict[str, Ge
     """Draw real and generated chromosomes in one sheet, and score the generated ones; kept in files of the run folder.
 
     The generators are those of seed 0 on all training cells, which Table 1 uses too. A kind of which no class was
-    generated is left out.
+    generated is left out. Figure 10 is drawn by the way.
     """
     path = bench.folder / f"{FIGURE9}.json"
     if path.exists():
         return read_figure9(bench.folder)
     real, unseen = training_cells(bench.inputs, ALL_CELLS, 0), bench.inputs.part("test")
+    made: dict[str, Inputs] = {kind: generated_for(kind, real, PERSONS, ALL_CELLS, 0, bench, tell)[0] for kind in KINDS}
+    more, _ = generated_for("mdgan", real, MANY_PERSONS, ALL_CELLS, 0, bench, tell)
     judge = Judge(JUDGE, bench.device)
+    tell("score", 0, 1)
+    held, seen = judge.look(unseen.values), judge.look(real.values)
     scores: dict[str, Any] = {}
-    made: dict[str, Inputs] = {}
-    for kind in KINDS:
-        made[kind], _ = generated_for(kind, real, PERSONS, ALL_CELLS, 0, bench, tell)
-        tell(f"score {kind}", 0, 1)
-        drawn, held = _paired(made[kind], unseen)
+    for kind, ones in made.items():
+        drawn, kept = _paired(ones, unseen)
         if len(drawn):
-            score = score_generated(drawn, held.values, real.values, held.label, real.label, judge)
-            scores[kind] = asdict(score)
+            labels = unseen.label[kept]
+            scores[kind] = asdict(score_looked(judge.look(drawn), held.only(kept), seen, labels, real.label))
     write_png(bench.folder / f"{FIGURE9}.png", _sheet(unseen, made))
+    _figure10(bench.folder, made["mdgan"], more, judge)
     write_whole(path, json.dumps(scores, indent=1) + "\n")
     return read_figure9(bench.folder)
+
+
+def _figure10(folder: Path, few: Inputs, many: Inputs, judge: Judge) -> None:
+    """Draw each class of `PERSONS`, and the surest and least sure of `MANY_PERSONS`; say how many are recognised."""
+    pages, found = [], {}
+    for persons, made in ((PERSONS, few), (MANY_PERSONS, many)):
+        some = made.only(_evenly(made.label, LOOKED))
+        if not len(some):
+            return
+        looked = judge.look(some.values)
+        sure = looked.shares[np.arange(len(some)), some.label]
+        found[str(persons)] = {"crops": len(some), "recognised": float(np.mean(looked.classes == some.label))}
+        rows = [np.flatnonzero(some.label == label) for label in range(len(CLASSES))]
+        if persons == MANY_PERSONS:
+            rows = [row[np.argsort(-sure[row], kind="stable")] for row in rows]
+            pages.append(sheet([some.values[row[-EACH:]] for row in rows], CLASSES))
+        pages.insert(min(1, len(pages)), sheet([some.values[row[:EACH]] for row in rows], CLASSES))
+    write_png(folder / f"{FIGURE10}.png", np.hstack(pages))
+    write_whole(folder / f"{FIGURE10}.json", json.dumps(found, indent=1) + "\n")
+
+
+def read_figure10(folder: Path) -> dict[str, dict[str, float]]:
+    """How many generated chromosomes are recognised, by np; none before they are there."""
+    path = folder / f"{FIGURE10}.json"
+    kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return kept
+
+
+def _evenly(labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Which are the first `count` of their class."""
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        chosen[np.flatnonzero(labels == label)[:count]] = True
+    return chosen
 
 
 def read_figure9(folder: Path) -> dict[str, GeneratedScore]:
@@ -78,19 +123,16 @@ def read_figure9(folder: Path) -> dict[str, GeneratedScore]:
     return {kind: from_dict(GeneratedScore, score) for kind, score in kept.items()}
 
 
-def _paired(made: Inputs, unseen: Inputs) -> tuple[NDArray[np.float32], Inputs]:
-    """A generated chromosome of its class for each unseen one, where there are enough, and these."""
-    drawn, kept = [], np.zeros(len(unseen), bool)
+def _paired(made: Inputs, unseen: Inputs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A generated chromosome of its class for each unseen one, where there are enough, and for which there are."""
+    kept = np.zeros(len(unseen), bool)
+    chosen = np.zeros(len(unseen), np.int64)
     for label in np.unique(unseen.label):
-        mine = np.flatnonzero(unseen.label == label)
-        of_class = made.values[made.label == label][: len(mine)]
-        kept[mine[: len(of_class)]] = True
-    held = unseen.only(kept)
-    used = dict.fromkeys(range(len(CLASSES)), 0)
-    for one in held.label.tolist():
-        drawn.append(made.values[made.label == one][used[one]])
-        used[one] += 1
-    return np.stack(drawn) if drawn else np.zeros((0, *made.values.shape[1:]), np.float32), held
+        of_class = np.flatnonzero(made.label == label)
+        mine = np.flatnonzero(unseen.label == label)[: len(of_class)]
+        kept[mine] = True
+        chosen[mine] = of_class[: len(mine)]
+    return made.values[chosen[kept]], kept
 
 
 def _sheet(unseen: Inputs, made: dict[str, Inputs]) -> NDArray[np.uint8]:

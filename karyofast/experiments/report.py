@@ -11,7 +11,7 @@ from karyofast.evaluate_table import UNDEFINED, percent
 from karyofast.experiments import published
 from karyofast.experiments.chart import Points, chart
 from karyofast.experiments.detection import METHODS, SETS, read_detection
-from karyofast.experiments.figures import PLANE, read_figure9
+from karyofast.experiments.figures import PLANE, read_figure9, read_figure10
 from karyofast.experiments.found import EXTRAS, Found, arm_name, compare, conclusion, few_pairs, tell_change
 from karyofast.experiments.plan import ALL_CELLS, Arm, few_arms, table1_arms, table2_arms
 from karyofast.experiments.published import MEASURES
@@ -63,7 +63,7 @@ def _sections(found: Found) -> list[Section]:
     if "figure8" in found.parts:
         made += _figure8(found)
     if "figure9" in found.parts and (found.folder / "figure9.png").exists():
-        made.append(_figure9(found))
+        made += [_figure9(found), *_figure10(found)]
     if "detection" in found.parts:
         made.append(_detection(found))
     if "figure6" in found.parts and (found.folder / "figure6.png").exists():
@@ -277,10 +277,23 @@ def _figure9(found: Found) -> Section:
         "against chromosomes of unseen cells in the feature space of the shipped q-band classifier, which has not seen "
         "these; recognised: given their class by it; copies: nearer to a training chromosome than one in a hundred "
         "real ones is.",
-        "A larger np (the paper's Figure 10) draws more from the same generators: here it cannot make them worse.",
     )
     shown = list({tuple(row.items()): row for row in rows}.values())
-    return Section("Figures 9 and 10: generated chromosomes", text, tuple(shown), "figure9.png")
+    return Section("Figure 9: generated chromosomes", text, tuple(shown), "figure9.png")
+
+
+def _figure10(found: Found) -> list[Section]:
+    scored = read_figure10(found.folder)
+    rows = tuple(
+        {"np": persons, "looked at": str(one["crops"]), "recognised, %": percent(one["recognised"])}
+        for persons, one in scored.items()
+    )
+    text = (
+        "Chromosomes of the MD-GANs, class by class: on the left some of the smaller np, in the middle those of the "
+        "larger one that q-band is surest of, on the right those that it is least sure of. The paper finds fragments "
+        "and noise in the larger np; it draws more from the same generators: bad ones grow in number, not in share.",
+    )
+    return [Section("Figure 10: more generated chromosomes", text, rows, "figure10.png")] if scored else []
 
 
 def _figure6() -> Section:

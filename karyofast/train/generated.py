@@ -13,6 +13,7 @@ Distances are measured between features: what a classifier's last hidden layer m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -75,6 +76,27 @@ class GeneratedScore:
     distance_real: float
 
 
+class Looked(NamedTuple):
+    """What a classifier makes of n crops.
+
+    Attributes
+    ----------
+    features : float32 (n, hidden)
+    classes : int64 (n,)
+        -1: no chromosome.
+    shares : float32 (n, 24)
+        Probability of each class, either way up.
+    """
+
+    features: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    shares: NDArray[np.float32]
+
+    def only(self, wanted: NDArray[np.bool_]) -> Looked:
+        """Those that are wanted."""
+        return Looked(self.features[wanted], self.classes[wanted], self.shares[wanted])
+
+
 class Judge:
     """A classifier of the store that tells features and classes of crops; in floating point.
 
@@ -92,12 +114,12 @@ class Judge:
         self._network = network_of(info).to(device).eval()
 
     @torch.inference_mode()
-    def look(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Features float32 (n, hidden) and class int64 (n,) of crops (n, rows, columns); -1: no chromosome.
+    def look(self, crops: NDArray[np.float32]) -> Looked:
+        """Look at crops float32 (n, rows, columns).
 
-        Both ends are read and averaged, so neither depends on which end is up.
+        Both ends are read and averaged, so nothing depends on which end is up.
         """
-        features, classes = [], []
+        features, classes, shares = [], [], []
         for first in range(0, len(crops), BATCH):
             some = torch.from_numpy(self._enlarged(crops[first : first + BATCH])).to(self._device)
             hidden = [self._network.hidden(one) for one in (some, torch.flip(some, dims=(2, 3)))]
@@ -107,7 +129,8 @@ class Judge:
             best = torch.where(known.amax(dim=1) > said[:, NOTHING], known.argmax(dim=1), -1)
             features.append((0.5 * (hidden[0] + hidden[1])).float().cpu().numpy())
             classes.append(best.cpu().numpy())
-        return np.concatenate(features), np.concatenate(classes)
+            shares.append((0.5 * known).float().cpu().numpy())
+        return Looked(np.concatenate(features), np.concatenate(classes), np.concatenate(shares))
 
     def _enlarged(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
         size = self.frame.columns, self.frame.rows
@@ -169,16 +192,20 @@ def score_generated(
     if min(len(unseen), len(train)) <= NEAREST or len(generated) != len(unseen):
         got = f"{len(generated)} generated, {len(unseen)} unseen, {len(train)} for training"
         raise DataError(f"crops must be more than {NEAREST}, generated as many as unseen. Got: {got}.")
-    made, said = judge.look(generated)
-    held, said_held = judge.look(unseen)
-    seen, _ = judge.look(train)
-    of_made, of_held = _distances(made, seen).min(axis=1), _distances(held, seen).min(axis=1)
+    return score_looked(judge.look(generated), judge.look(unseen), judge.look(train), labels, train_labels)
+
+
+def score_looked(
+    made: Looked, held: Looked, seen: Looked, labels: NDArray[np.int64], train_labels: NDArray[np.int64]
+) -> GeneratedScore:
+    """`score_generated` of generated, unseen and training crops that a classifier has looked at."""
+    of_made, of_held = (_distances(one.features, seen.features).min(axis=1) for one in (made, held))
     return GeneratedScore(
-        crops=len(generated),
-        generated=likeness(made, held),
-        real=likeness(seen[_like(labels, train_labels)], held),
-        recognised=float(np.mean(said == labels)),
-        recognised_real=float(np.mean(said_held == labels)),
+        crops=len(made.classes),
+        generated=likeness(made.features, held.features),
+        real=likeness(seen.features[_like(labels, train_labels)], held.features),
+        recognised=float(np.mean(made.classes == labels)),
+        recognised_real=float(np.mean(held.classes == labels)),
         copies=float(np.mean(of_made < np.quantile(of_held, COPY))),
         distance=float(np.median(of_made)),
         distance_real=float(np.median(of_held)),
