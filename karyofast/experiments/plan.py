@@ -82,7 +82,7 @@ class PaperOptions:
     frozen: int = 0
     """convolutions of a start from the input on whose weights stay as they were (paper 5.4); of vgg16 alone"""
     frame: Frame = field(default_factory=Frame)
-    steps: int = 400
+    steps: int = 600
     """of every training, whatever it is trained on"""
     batch: int = 32
     rate: float = 3e-3
