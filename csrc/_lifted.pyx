@@ -15,20 +15,21 @@ cdef extern from "lifted_core.h":
         double *score
 
     int kf_lifted_cores(const float *values, int64_t planes, int64_t rows, int64_t columns, float threshold,
-                        int64_t least, kf_cores *found) nogil
+                        int64_t least, const unsigned char *crossed, kf_cores *found) nogil
     void kf_free_cores(kf_cores *found) nogil
 
 
-def lifted_cores(const float[:, :, ::1] values, float threshold, int64_t least):
+def lifted_cores(const float[:, :, ::1] values, float threshold, int64_t least, const unsigned char[:, ::1] crossed=None):
     """Pixels, starts and scores of the components (algorithm: lifted_core.c).
 
-    Preconditions: no axis empty. O(planes * pixels). Raises MemoryError.
+    Preconditions: no axis empty; `crossed` of the rows and columns. O(planes * pixels). Raises MemoryError.
     """
     cdef kf_cores found
     cdef int failed
+    cdef const unsigned char *at = NULL if crossed is None else &crossed[0, 0]
     with nogil:
         failed = kf_lifted_cores(&values[0, 0, 0], values.shape[0], values.shape[1], values.shape[2], threshold, least,
-                                 &found)
+                                 at, &found)
     if failed:
         raise MemoryError
     try:

@@ -101,14 +101,21 @@ static int empty_small(kf_runs *r, int64_t least) {
     return 0;
 }
 
-/* Join the runs of two planes that share a pixel. */
-static void join_planes(kf_runs *r, int64_t one_plane, int64_t other_plane) {
+/* Whether one and the other, of one row, share a pixel that is not crossed; `line` is that row, or NULL. */
+static int share(kf_run one, kf_run other, const uint8_t *line) {
+    int64_t at = one.first > other.first ? one.first : other.first;
+    const int64_t last = one.last < other.last ? one.last : other.last;
+    while (line && at < last && line[at]) at++;
+    return at < last;
+}
+
+/* Join the runs of two planes that share a pixel which is not crossed. */
+static void join_planes(kf_runs *r, int64_t one_plane, int64_t other_plane, int64_t columns, const uint8_t *crossed) {
     int64_t here = r->plane[one_plane], there = r->plane[other_plane];
     const int64_t here_end = r->plane[one_plane + 1], there_end = r->plane[other_plane + 1];
     while (here < here_end && there < there_end) {
         const kf_run one = r->run[here], other = r->run[there];
-        const int first = one.first > other.first ? one.first < other.last : other.first < one.last;
-        if (one.row == other.row && first && one.first < one.last && other.first < other.last)
+        if (one.row == other.row && share(one, other, crossed ? crossed + one.row * columns : NULL))
             join(r->parent, here, there);
         if (one.row < other.row || (one.row == other.row && one.last < other.last))
             here++;
@@ -206,7 +213,7 @@ static int collect(const kf_runs *r, int64_t rows, int64_t columns, kf_cores *fo
 }
 
 int kf_lifted_cores(const float *values, int64_t planes, int64_t rows, int64_t columns, float threshold, int64_t least,
-                    kf_cores *found) {
+                    const uint8_t *crossed, kf_cores *found) {
     kf_runs r = {NULL, NULL, calloc((size_t)planes + 1, sizeof(int64_t)), 0, 0};
     int failed = !r.plane;
     *found = (kf_cores){0, NULL, NULL, NULL};
@@ -215,7 +222,8 @@ int kf_lifted_cores(const float *values, int64_t planes, int64_t rows, int64_t c
         r.plane[plane + 1] = r.count;
     }
     failed = failed || empty_small(&r, least);
-    for (int64_t plane = 0; plane < planes && !failed; plane++) join_planes(&r, plane, (plane + 1) % planes);
+    for (int64_t plane = 0; plane < planes && !failed; plane++) 
+        join_planes(&r, plane, (plane + 1) % planes, columns, crossed);
     failed = failed || number(&r, values, planes, rows, columns, found) || collect(&r, rows, columns, found);
     if (failed) kf_free_cores(found);
     free(r.run);

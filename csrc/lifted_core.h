@@ -13,10 +13,11 @@ typedef struct {
 } kf_cores;
 
 /* Components of `planes` (planes * rows * columns), on above `threshold`: pixels that touch in one plane, in pieces of
- * `least` pixels or more, and pieces of neighbouring planes, the last and the first included, that share a pixel.
+ * `least` pixels or more, and pieces of neighbouring planes, the last and the first included, that share a pixel where
+ * `crossed` (rows * columns), which may be NULL, is 0.
  * Returns 0, or -1 where there is no memory and nothing is to be freed. */
 int kf_lifted_cores(const float *values, int64_t planes, int64_t rows, int64_t columns, float threshold, int64_t least,
-                    kf_cores *found);
+                    const uint8_t *crossed, kf_cores *found);
 
 void kf_free_cores(kf_cores *found);
 

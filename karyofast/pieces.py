@@ -13,6 +13,7 @@ from karyofast.classify import CellScale, Runtime, classify, settle
 from karyofast.clock import Clock
 from karyofast.config import ArrangeOptions
 from karyofast.second_look_moves import Piece, Sketch, strangeness
+from karyofast.segment import HELD_FOR_DIRT
 from karyofast.sizes import SCRAP, surprise, typical_area
 from karyofast.straighten import straighten
 from karyofast.types import CLASSES, Arrangement, Chromosome, Dropped, Metaphase, Straightened
@@ -56,7 +57,7 @@ def without_debris(
     They found no place and are small and read as no chromosome, or cut by the rim of the picture and rather no
     chromosome than one. Large ones within it may be several chromosomes that were not separated: they stay, unplaced,
     for a reviewer. What is far darker than the cell and rather no chromosome is dirt wherever it was placed. What comes
-    of the candidates `unsure`, which detection did not find, must find a place.
+    of the candidates `unsure`, which detection did not find, or was held for dirt, must find a place.
     """
     most = SMALL * (typical or 0.0)
     density = np.array([_density(metaphase, one.chromosome) for one in pieces])
@@ -69,6 +70,8 @@ def without_debris(
             reason = "darker than any chromosome"
         elif place == UNPLACED and one.chromosome.candidate in unsure:
             reason = "seen by the network alone, without a place in the cell"
+        elif place == UNPLACED and HELD_FOR_DIRT in one.chromosome.flags:
+            reason = "separation finds no chromosome in it"
         elif place == UNPLACED and nothing >= NO_CHROMOSOME and one.chromosome.area < most:
             reason = "read as no chromosome"
         elif place == UNPLACED and nothing >= RATHER_NONE and _at_rim(one.chromosome, metaphase.shape):

@@ -11,6 +11,9 @@ from karyofast.errors import OptionError
 from karyofast.segment_lift import Lifted, Separator, typical_width
 from karyofast.types import Candidate, Chromosome, Dropped, Metaphase
 
+HELD_FOR_DIRT = "held for dirt"
+"""Flag of a chromosome in which the separator sees none."""
+
 MOST_IN_ONE = 3
 """Pieces up to which a cluster is also offered whole: nobody cuts one chromosome into more."""
 
@@ -88,13 +91,16 @@ def ways(
     Returns
     -------
     list of list of list of Chromosome
-        For each candidate: the learned separator's way first, then its ways at other levels, that of the ring radius
-        transform, and a small cluster as one chromosome. Pieces that several ways share are the same objects.
+        For each candidate: the learned separator's way first, then its ways at other levels and by arms, that of the
+        ring radius transform, and a small cluster, or what the separator holds for dirt, as one chromosome. Pieces
+        that several ways share are the same objects.
     """
-    offered = segment_axis.partitions(metaphase, candidates, lifted)
+    offered = segment_axis.partitions(metaphase, candidates, lifted, others=[segment_arms.find_cores])
     width = typical_width(candidates)
     for number, (candidate, known) in enumerate(zip(candidates, offered, strict=True)):
         if known == [[]]:
+            # held for dirt: taken back where it is read as what the cell lacks
+            known.append([Chromosome(candidate.box, candidate.mask, candidate=number, flags=(HELD_FOR_DIRT,))])
             continue
         others = [
             [replace(one, candidate=number) for one in segment_rrt.separate(metaphase, candidate, options, width)]

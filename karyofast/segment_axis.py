@@ -1,10 +1,10 @@
 """Separation by lifted medial axes (``method="axis"``): a network draws the cores, this module reads instances.
 
 A core pixel lives in (row, column, direction). Pixels next to one another in one direction belong together, and
-so do two neighbouring directions that are on at one pixel: a bend goes on from direction to direction, while
-two chromosomes that cross share pixels but no neighbouring directions, and so fall into two components. Each
-pixel of the foreground then goes to the core nearest to it; where the network sees an overlap, or two cores lie
-on one another, it goes to every core within reach.
+so do two neighbouring directions that are on at one pixel outside of an overlap: a bend goes on from direction to
+direction, while two chromosomes that cross go straight on through one another, and so fall into two components. Each
+pixel of the foreground then goes to the core nearest to it; where the network sees an overlap, or two cores lie on
+one another, it goes to every core within reach.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def partitions(
     lifted: Lifted,
     other_levels: Sequence[float] = OTHER_LEVELS,
     decode: Decoder | None = None,
+    others: Sequence[Decoder] = (),
 ) -> list[list[list[Chromosome]]]:
     """The ways in which each candidate may be cut.
 
@@ -114,6 +115,8 @@ def partitions(
         Probabilities of a core, beside `ON`, that are tried.
     decode : Decoder, optional
         As in `separate`.
+    others : sequence of Decoder
+        Each gives a further way.
 
     Returns
     -------
@@ -124,6 +127,7 @@ def partitions(
     owner = owners(candidates, metaphase.shape, maps.shape[1:])
     decode = decode or _lifted_cores
     groups = [_by_candidate(decode(maps, level), owner) for level in (ON, *other_levels)]
+    groups += [_by_candidate(other(maps, ON), owner) for other in others]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
     core = maps[2:].max(axis=0)
     for number, one in enumerate(candidates):
@@ -143,7 +147,7 @@ def partitions(
 
 
 def _lifted_cores(maps: NDArray[np.float32], threshold: float) -> list[Core]:
-    return find_cores(maps[2:], threshold)
+    return find_cores(maps[2:], threshold, maps[1] > ON)
 
 
 def _debris(foreground: NDArray[np.float32], core: NDArray[np.float32], has_core: bool, stained_dirt: bool) -> bool:
@@ -196,7 +200,9 @@ def alike(one: Sequence[Chromosome], other: Sequence[Chromosome]) -> bool:
     return {id(piece) for piece in one} == {id(piece) for piece in other}
 
 
-def find_cores(directions: NDArray[np.float32], threshold: float = ON) -> list[Core]:
+def find_cores(
+    directions: NDArray[np.float32], threshold: float = ON, crossed: NDArray[np.bool_] | None = None
+) -> list[Core]:
     """The components of the lifted space.
 
     Parameters
@@ -205,13 +211,16 @@ def find_cores(directions: NDArray[np.float32], threshold: float = ON) -> list[C
         Probability that a core runs through a pixel in each direction; the last is a neighbour of the first.
     threshold : float
         Probability from which a pixel is on.
+    crossed : bool (rows, columns), optional
+        Where chromosomes overlap: there neighbouring directions are not joined, which would make one of two that cross
+        at less than some 60 degrees.
 
     Returns
     -------
     list of Core
         Without scraps and without echoes (a core that lies inside a larger one).
     """
-    pixels, starts, scores = lifted_cores(directions, threshold, LEAST_BIN)
+    pixels, starts, scores = lifted_cores(directions, threshold, LEAST_BIN, crossed)
     cores = [Core(pixels[first:last], score) for (first, last), score in zip(pairwise(starts), scores, strict=True)]
     return _without_echoes([core for core in cores if len(core.pixels) >= LEAST_CORE])
 

@@ -528,7 +528,10 @@ static void check_lifted(void) {
     const int planes = 1 + (int)draw(PLANES), rows = 1 + (int)draw(SIDE), columns = 1 + (int)draw(BROAD);
     const int size = rows * columns, least = (int)draw(4), rare = 2 + (int)draw(8);
     float value[PLANES * SIDE * BROAD];
+    uint8_t crossed[SIDE * BROAD];
     int label[PLANES * SIDE * BROAD], name = 0;
+    const int some = (int)draw(2);
+    for (int i = 0; i < size; i++) crossed[i] = some && draw(3) == 0;
     for (int i = 0; i < planes * size; i++) value[i] = draw((uint32_t)rare) == 0;
     memset(label, -1, sizeof label);
     for (int i = 0; i < planes * size; i++) {
@@ -544,7 +547,7 @@ static void check_lifted(void) {
         changed = 0;
         for (int i = 0; i < planes * size; i++) {
             const int other = (i + size) % (planes * size);
-            if (label[i] < 0 || label[other] < 0 || label[i] == label[other]) continue;
+            if (label[i] < 0 || label[other] < 0 || label[i] == label[other] || crossed[i % size]) continue;
             const int low = label[i] < label[other] ? label[i] : label[other], high = label[i] + label[other] - low;
             for (int at = 0; at < planes * size; at++)
                 if (label[at] == high) label[at] = low;
@@ -552,7 +555,7 @@ static void check_lifted(void) {
         }
     }
     kf_cores found;
-    int right = kf_lifted_cores(value, planes, rows, columns, 0.5f, least, &found) == 0;
+    int right = kf_lifted_cores(value, planes, rows, columns, 0.5f, least, some ? crossed : NULL, &found) == 0;
     int64_t core = 0, place = 0;
     for (int one = 0; one < name && right; one++) { /* names rise with the first pixel, as cores do */
         int any = 0;

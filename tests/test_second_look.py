@@ -53,6 +53,17 @@ def test_a_clear_extra_chromosome_is_not_hidden_to_reach_46():
     assert choose(ways, cost)[-1] is ways[-1][0]
 
 
+def test_what_is_held_for_dirt_is_taken_back_where_it_is_read_as_what_the_cell_lacks():
+    rest = list(NORMAL)
+    rest.remove("21")
+    ways = [*singles(rest), [(), way("21", sure=0.9)]]
+    assert choose(ways, cost)[-1] is ways[-1][1]
+    ways = [*singles(NORMAL), [(), way("21", sure=0.9)]]
+    assert choose(ways, cost)[-1] == ()
+    ways = [*singles(rest), [(), way("21", sure=0.2)]]
+    assert choose(ways, cost)[-1] == ()
+
+
 def test_the_first_way_stands_when_the_labels_hardly_tell():
     ways = [*singles(NORMAL[:-2]), [way("X", "Y", sure=0.970), way("X", "Y", sure=0.972)]]
     assert choose(ways, cost)[-1] is ways[-1][0]

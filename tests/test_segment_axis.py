@@ -177,3 +177,14 @@ def test_a_small_candidate_without_a_core_is_dirt_where_dirt_takes_the_stain(pol
     left_out = unseparated(candidates, found)
     assert len(left_out) == 2 - pieces
     assert all((one.stage, one.box.left > 100) == ("segment", True) for one in left_out)
+
+
+def test_directions_do_not_join_within_a_crossing():
+    planes = np.zeros((BINS, 40, 40), np.float32)
+    planes[2, 10:16, 2:38] = 0.9
+    planes[3, 10:16, 17:23] = 0.9
+    planes[4, 2:30, 17:23] = 0.9
+    crossed = np.zeros((40, 40), bool)
+    assert len(find_cores(planes)) == 1
+    crossed[10:16, 17:23] = True
+    assert len(find_cores(planes, crossed=crossed)) == 2

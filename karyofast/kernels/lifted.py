@@ -17,12 +17,13 @@ else:
 
 
 def lifted_cores(
-    values: ArrayLike, threshold: float, least: int, impl: Impl = "auto"
+    values: ArrayLike, threshold: float, least: int, crossed: ArrayLike | None = None, impl: Impl = "auto"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """The components of what is on in (direction, row, column).
 
     Pixels that touch in one direction, corners included, are a piece; one of fewer than `least` pixels is none. Pieces
-    of neighbouring directions, the last and the first included, belong together when they share a pixel.
+    of neighbouring directions, the last and the first included, belong together when they share a pixel that is not
+    crossed.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ def lifted_cores(
     threshold : float
         A pixel is on above it.
     least : int
+    crossed : bool (rows, columns), optional
+        None: nowhere.
     impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
@@ -46,7 +49,7 @@ def lifted_cores(
     Raises
     ------
     ValueError
-        `values` does not have three axes.
+        `values` does not have three axes, `crossed` not the last two of them.
     NotBuiltError
         `impl` is "fast" and the compiled kernel is not there.
 
@@ -61,8 +64,11 @@ def lifted_cores(
     given = np.ascontiguousarray(values, dtype=np.float32)
     if given.ndim != 3:
         raise ValueError(f"`values` must be (directions, rows, columns). Got: shape {given.shape}.")
+    mask = None if crossed is None else np.ascontiguousarray(crossed, dtype=bool)
+    if mask is not None and mask.shape != given.shape[1:]:
+        raise ValueError(f"`crossed` must be (rows, columns) of `values`, {given.shape[1:]}. Got: shape {mask.shape}.")
     if not use_fast(impl, "lifted_cores", _missing):
-        return reference.lifted_cores(given, threshold, least)
+        return reference.lifted_cores(given, threshold, least, mask)
     if not given.size:
         return np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0)
-    return _lifted.lifted_cores(given, threshold, least)
+    return _lifted.lifted_cores(given, threshold, least, None if mask is None else mask.view(np.uint8))

@@ -300,7 +300,10 @@ def _scene_costs(density: NDArray[np.uint8]) -> Arguments:
 def _draw_lifted(source: Source) -> Arguments:
     shape = (source.integer(0, 4), source.integer(0, 9), source.integer(0, 70))
     values = source.array(shape, np.int64, 0, source.choice((1, 4, 9))).astype(np.float32)
-    return {"values": values, "threshold": source.choice((0.0, 0.5, 3.0)), "least": source.integer(0, 4)}
+    least, crossed = source.integer(0, 4), None
+    if source.integer(0, 1):
+        crossed = source.array(shape[1:], np.uint8, 0, 1).astype(bool)
+    return {"values": values, "threshold": source.choice((0.0, 0.5, 3.0)), "least": least, "crossed": crossed}
 
 
 def _scene_lifted(density: NDArray[np.uint8]) -> Arguments:
@@ -309,7 +312,8 @@ def _scene_lifted(density: NDArray[np.uint8]) -> Arguments:
     along = np.arctan2(across, -down) % np.pi * (12 / np.pi)
     on = density > int(density.max()) // 2
     bins = [on & (np.abs((along - number - 0.5 + 6) % 12 - 6) < 1.5) for number in range(12)]
-    return {"values": np.stack(bins).astype(np.float32), "threshold": 0.5, "least": 5}
+    crossed = density > int(density.max()) * 0.8
+    return {"values": np.stack(bins).astype(np.float32), "threshold": 0.5, "least": 5, "crossed": crossed}
 
 
 def _cores_columns(result: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]) -> Mapping[str, NDArray[Any]]:

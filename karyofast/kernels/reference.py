@@ -242,7 +242,7 @@ def assign(costs: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def lifted_cores(
-    values: NDArray[np.float32], threshold: float, least: int
+    values: NDArray[np.float32], threshold: float, least: int, crossed: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pieces of each direction by SciPy, joined by its graph of those that share a pixel; see `lifted.lifted_cores`."""
     from scipy import ndimage, sparse
@@ -255,7 +255,7 @@ def lifted_cores(
         out[labels > 0] = labels[labels > 0] + total - 1
         total += count
     there = np.roll(pieces, -1, axis=0)
-    both = (pieces > 0) & (there > 0)
+    both = (pieces > 0) & (there > 0) & (True if crossed is None else ~crossed)
     graph = sparse.coo_array((np.ones(both.sum()), (pieces[both], there[both])), shape=(total, total))
     _, group = sparse.csgraph.connected_components(graph, directed=False)
     owner = np.where(pieces > 0, group[pieces], -1)
