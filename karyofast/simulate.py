@@ -1,7 +1,8 @@
 """Simulated metaphases with their whole truth: masks, classes, orientation.
 
 Chromosomes are drawn from the ideogram's bands (`karyofast.simulate_chromosome`), laid out on a slide
-(`karyofast.simulate_spread`) and pictured as a microscope would (`karyofast.simulate_scene`). Results on them
+(`karyofast.simulate_spread`) and pictured as a microscope would (`karyofast.simulate_scene`). Those of
+`karyofast.simulate_composed` are laid out and pictured alike, of the real chromosomes of one cell. Results on them
 say how the program copes with a known scene; they are no substitute for real pictures.
 """
 
@@ -78,8 +79,8 @@ class SimulatedInstance:
         Silhouette at the half maximum of its edge; a crossing belongs to both chromosomes.
     axis : float32 (n, 2)
         (row, column) in px from the end of the p arm to the end of the q arm.
-    centromere : (float, float)
-        (row, column).
+    centromere : (float, float) or None
+        (row, column); None where it is not known.
     touching, overlapping : bool
         Meets another when grown by 1 px; shares pixels with another.
     """
@@ -87,7 +88,7 @@ class SimulatedInstance:
     name: str
     region: Region
     axis: NDArray[np.float32]
-    centromere: tuple[float, float]
+    centromere: tuple[float, float] | None
     touching: bool
     overlapping: bool
 
@@ -118,12 +119,15 @@ class SimulatedMetaphase:
         As asked for.
     options : SimulateOptions
         With which it was drawn.
+    cell : str
+        Whose chromosomes it was composed of; empty where they were drawn.
     """
 
     image: NDArray[np.uint8]
     instances: tuple[SimulatedInstance, ...]
     karyotype: str
     options: SimulateOptions
+    cell: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", read_only(self.image))
@@ -198,14 +202,26 @@ def simulate_metaphase(
         )
 
     placed = spread(rng, names, draw, look.width, options)
+    return picture_of(rng, placed, look.width, karyotype, options)
+
+
+def picture_of(
+    rng: np.random.Generator,
+    placed: tuple[Placed, ...],
+    width: float,
+    karyotype: str,
+    options: SimulateOptions,
+    cell: str = "",
+) -> SimulatedMetaphase:
+    """Picture a cell that was laid out, with `width` px the usual one of its chromosomes."""
     density = np.zeros(options.size, dtype=np.float32)
     owners = np.zeros(options.size, dtype=np.uint8)
     for place in placed:
         # One cell takes the stain unevenly: about 4 percent from chromosome to chromosome.
         density[place.slices] += place.drawn.density * np.float32(np.exp(rng.normal(0.0, 0.04 * options.variation)))
         owners[place.slices] += place.drawn.mask
-    image = render(rng, density, owners > 0, look.width, options)
-    return SimulatedMetaphase(image, _instances(placed, owners), karyotype, options)
+    image = render(rng, density, owners > 0, width, options)
+    return SimulatedMetaphase(image, _instances(placed, owners), karyotype, options, cell)
 
 
 def _instances(placed: tuple[Placed, ...], owners: NDArray[np.uint8]) -> tuple[SimulatedInstance, ...]:
@@ -218,11 +234,10 @@ def _instances(placed: tuple[Placed, ...], owners: NDArray[np.uint8]) -> tuple[S
     instances = []
     for place, region, touches in zip(placed, regions, touching, strict=True):
         axis = place.drawn.axis + np.array([place.top, place.left], dtype=np.float32)
-        middle = axis[place.drawn.centromere]
+        at = place.drawn.centromere
+        middle = None if at is None else (float(axis[at, 0]), float(axis[at, 1]))
         shared = bool(np.any(owners[region.box.slices][region.mask] > 1))
-        instances.append(
-            SimulatedInstance(place.drawn.name, region, axis, (float(middle[0]), float(middle[1])), touches, shared)
-        )
+        instances.append(SimulatedInstance(place.drawn.name, region, axis, middle, touches, shared))
     return tuple(instances)
 
 
@@ -278,7 +293,8 @@ def write_dataset(folder: Path | str, metaphases: Iterable[SimulatedMetaphase]) 
     Parameters
     ----------
     folder : Path
-        Made where it is missing; gets ``simulated-0001.png``, ... and ``instances.coco.json``.
+        Made where it is missing; gets ``simulated-0001.png`` or ``composed-0001.png``, ... and
+        ``instances.coco.json``.
     metaphases : iterable of SimulatedMetaphase
         Taken one by one, so a generator needs the memory of one.
 
@@ -297,7 +313,7 @@ def write_dataset(folder: Path | str, metaphases: Iterable[SimulatedMetaphase]) 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         images, annotations = _write_pictures(folder, metaphases)
-        info = {"description": "simulated metaphases (karyofast simulate)"}
+        info = {"description": "simulated or composed metaphases (karyofast simulate)"}
         coco.write(path, coco.document(images, annotations, info))
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written to: {error}. Name a folder with room that may be.") from error
@@ -311,13 +327,14 @@ def _write_pictures(
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, metaphase in enumerate(metaphases, 1):
-        name = f"simulated-{number:04d}.png"
+        name = f"{'composed' if metaphase.cell else 'simulated'}-{number:04d}.png"
         write_png(folder / name, metaphase.image)
         height, width = metaphase.image.shape
         options = asdict(metaphase.options)
         images.append(
             {"id": number, "file_name": name, "height": height, "width": width}
             | {"karyotype": metaphase.karyotype, "options": options}
+            | ({"cell": metaphase.cell} if metaphase.cell else {})
         )
         for instance in metaphase.instances:
             annotations.append(_annotation(len(annotations) + 1, number, instance, (height, width)))
@@ -329,6 +346,7 @@ def _annotation(id_: int, image_id: int, instance: SimulatedInstance, shape: tup
     ends = [[round(float(v), 2) for v in instance.axis[k]] for k in (0, -1)]
     if axis[-1] != ends[1]:
         axis.append(ends[1])
+    middle = {} if instance.centromere is None else {"centromere": [round(v, 2) for v in instance.centromere]}
     return coco.annotation(
         id_,
         image_id,
@@ -340,6 +358,6 @@ def _annotation(id_: int, image_id: int, instance: SimulatedInstance, shape: tup
         orientation=round(instance.orientation, 2),
         p_end=ends[0],
         q_end=ends[1],
-        centromere=[round(v, 2) for v in instance.centromere],
         axis=axis,
+        **middle,
     )

@@ -101,15 +101,15 @@ class DrawnChromosome:
         The silhouette: both chromatids and what lies between them, one connected piece.
     axis : float32 (n, 2)
         (row, column) in the patch from the end of the p arm to the end of the q arm.
-    centromere : int
-        Index into `axis`.
+    centromere : int or None
+        Index into `axis`; None where it is not known.
     """
 
     name: str
     density: NDArray[np.float32]
     mask: NDArray[np.bool_]
     axis: NDArray[np.float32]
-    centromere: int
+    centromere: int | None
 
     def __post_init__(self) -> None:
         for name in ("density", "mask", "axis"):

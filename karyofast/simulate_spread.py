@@ -17,7 +17,7 @@ from karyofast.errors import OptionError
 from karyofast.simulate_chromosome import DrawnChromosome
 
 Draw = Callable[[str, float | None], DrawnChromosome]
-"""Draw a chromosome of a class, its p arm along a heading in degrees (None: any)."""
+"""Draw a chromosome by its name, its p arm along a heading in degrees (None: any)."""
 
 _GAP = 3
 """px of free background kept around a chromosome that touches none; 2 would do, 3 survives the blur"""
@@ -28,7 +28,7 @@ _FILL = 0.24
 _TRIES = 400
 """places tried before a pair or a chromosome is given up"""
 _RIM = np.ones((2 * _GAP + 1, 2 * _GAP + 1), dtype=np.uint8)
-_CROSSING_LENGTH = 2.5
+CROSSING_LENGTH = 2.5
 """a chromosome in a crossing is at least this many widths long, else nothing sticks out"""
 
 
@@ -78,7 +78,7 @@ def spread(
     rng : numpy.random.Generator
         Source of all randomness.
     names : sequence of str
-        A class for each chromosome.
+        What to draw for each chromosome: a class, or a file.
     draw : callable
         Draws one of them at a heading.
     width : float
@@ -106,7 +106,7 @@ def spread(
     disc = _Disc.of(rng, drawn, options.size)
     where: dict[int, Placed] = {}
     # A hidden guest is no crossing: both need arms that stick out.
-    long = [i for i in rng.permutation(len(names)) if len(drawn[i].axis) * 0.5 >= _CROSSING_LENGTH * width]
+    long = [i for i in rng.permutation(len(names)) if len(drawn[i].axis) * 0.5 >= CROSSING_LENGTH * width]
     if len(long) < 2 * options.crossing:
         raise OptionError(
             f"`crossing` must be at most {len(long) // 2} for these chromosomes. Got: {options.crossing}."
@@ -168,7 +168,7 @@ def _lay_pair(
     draw: Draw,
     crosses: bool,
 ) -> tuple[Placed, Placed]:
-    """Lay `host` and, across it or against it, a chromosome of class `name`."""
+    """Lay `host` and, across it or against it, the chromosome `name`."""
     for first in disc.places(rng, host):
         if not slide.fits(first):
             continue

@@ -57,7 +57,10 @@ def classifier(
     frozen: Annotated[int, typer.Option(min=0, max=13, help="Convolutions from the input on to leave alone.")] = 0,
     teachers: Teachers = None,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
-    stain: Annotated[Staining, typer.Option(help="Of the simulated cells.")] = "giemsa",
+    composed: Annotated[
+        int, typer.Option(min=0, help="Metaphases composed of the training cells, read as the pipeline cuts them.")
+    ] = 0,
+    stain: Annotated[Staining, typer.Option(help="Of the simulated and composed cells.")] = "giemsa",
     pictures: Annotated[
         Path | None,
         typer.Option(help="COCO file of real metaphases with masks and classes; training slides alone are used."),
@@ -103,6 +106,7 @@ def classifier(
         frozen=frozen,
         teachers=tuple(teachers or ()),
         simulated=simulated,
+        composed=composed,
         stain=stain,
         oriented=oriented,
     )

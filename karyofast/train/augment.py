@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from karyofast.classify import FLOOR, CellScale, Frame, affine, place, standardise
 from karyofast.models.vgg16 import CLASS_COUNT, NOTHING
-from karyofast.train.crops import CropSet
+from karyofast.train.crops import NO_CHROMOSOME, CropSet
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def augmented(
         values = standardise(crop, scale)
         if rng.random() < 0.5:
             values, up = np.ascontiguousarray(values[::-1]), not up
-        right = int(crops.label[index]) + (0 if up else CLASS_COUNT)
+        label = int(crops.label[index])
+        right = NOTHING if label == NO_CHROMOSOME else label + (0 if up else CLASS_COUNT)
     inside = values > FLOOR
     values = values * (1.0 + rng.uniform(-how.contrast, how.contrast)) + rng.uniform(-how.brightness, how.brightness)
     values = np.where(inside, np.clip(values, FLOOR, -FLOOR), FLOOR).astype(np.float32)

@@ -69,8 +69,10 @@ class TrainOptions:
     frame: Frame = field(default_factory=Frame)
     simulated: int = 60
     """simulated cells to train on beside the real ones"""
+    composed: int = 0
+    """metaphases composed of the training cells to train on too, as the pipeline cuts them"""
     stain: Staining = "giemsa"
-    """of the simulated cells"""
+    """of the simulated and the composed cells"""
     oriented: bool = True
     """whether the p arm is up in the pictures of the data set"""
     variants: int = 3

@@ -25,6 +25,9 @@ from karyofast.types import Chromosome, Straightened
 CHUNK = 16
 """Cells a worker takes at once."""
 
+NO_CHROMOSOME = -1
+"""Label of a crop that shows no whole single chromosome."""
+
 
 @dataclass(frozen=True, eq=False)
 class CropSet:
@@ -39,7 +42,7 @@ class CropSet:
     oriented : bool (n,)
         Whether `upright` is known.
     label : int64 (n,)
-        Index into `karyofast.types.CLASSES`.
+        Index into `karyofast.types.CLASSES`, or `NO_CHROMOSOME`.
     cell : str (n,)
     split : str (n,)
         "train", "validation" or "test", see `karyofast.crops.split_of`; what is no single chromosome of a data set
@@ -113,14 +116,14 @@ def prepare(
     source = CropSource(path)
     cells = [rows for _, rows in source.cells()]
     chunks = [cells[first : first + CHUNK] for first in range(0, len(cells), CHUNK)]
-    done: list[_Cell] = []
+    done: list[Cell] = []
     # spawned, not forked: a fork of a process in which torch or OpenCV runs threads can hang
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for part in pool.map(partial(_prepare, path, seed, variants, oriented), range(len(chunks)), chunks):
             done += part
             if progress:
                 progress(len(done))
-    return _joined(done, variants)
+    return joined(done, variants)
 
 
 def simulate(
@@ -136,16 +139,16 @@ def simulate(
     The real ones of a data set come from few microscopes; simulated ones add other looks, and let what the simulator
     draws be read.
     """
-    done: list[_Cell] = []
+    done: list[Cell] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for cell in pool.map(partial(_simulated, stain, seed, variants), range(cells), chunksize=2):
             done.append(cell)
             if progress:
                 progress(len(done))
-    return _joined(done, variants)
+    return joined(done, variants)
 
 
-def _simulated(stain: Staining, seed: int, variants: int, number: int) -> _Cell:
+def _simulated(stain: Staining, seed: int, variants: int, number: int) -> Cell:
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, 3, number])
     options = SimulateOptions(stain=stain, bands=(400, 550, 850)[int(rng.integers(3))])
@@ -154,7 +157,7 @@ def _simulated(stain: Staining, seed: int, variants: int, number: int) -> _Cell:
     crops = [straighten(metaphase, Chromosome(one.region.box, one.region.mask)) for one in drawn.instances]
     ends = [crop.axis[[0, -1]] - one.axis[0] for crop, one in zip(crops, drawn.instances, strict=True)]
     up = [bool(np.hypot(*first) <= np.hypot(*last)) for first, last in ends]
-    return _masked(f"simulated {number}", crops, [one.label for one in drawn.instances], up, variants)
+    return masked(f"simulated {number}", crops, [one.label for one in drawn.instances], up, variants)
 
 
 def cut_out(truth: Path, variants: int = 3, progress: Callable[[int], None] | None = None) -> CropSet:
@@ -177,15 +180,15 @@ def cut_out(truth: Path, variants: int = 3, progress: Callable[[int], None] | No
         known = [each for each in one.instances if each.label is not None and not (each.ignore or each.uncertain)]
         crops = [straighten(metaphase, Chromosome(each.region.box, each.region.mask)) for each in known]
         labels = [each.label for each in known if each.label is not None]
-        done.append(_masked(one.image.file_name, crops, labels, None, variants))
+        done.append(masked(one.image.file_name, crops, labels, None, variants))
         if progress:
             progress(len(done))
-    return _joined(done, variants)
+    return joined(done, variants)
 
 
-def _masked(name: str, crops: list[Straightened], labels: list[int], up: list[bool] | None, variants: int) -> _Cell:
+def masked(name: str, crops: list[Straightened], labels: list[int], up: list[bool] | None, variants: int) -> Cell:
     """A cell of a metaphase, for training alone: every variant is the same."""
-    return _Cell(
+    return Cell(
         name,
         "train",
         labels,
@@ -196,7 +199,8 @@ def _masked(name: str, crops: list[Straightened], labels: list[int], up: list[bo
     )
 
 
-def _joined(cells: list[_Cell], variants: int) -> CropSet:
+def joined(cells: list[Cell], variants: int) -> CropSet:
+    """A set of cells, each chromosome of which has `variants` variants."""
     each = [cell for cell in cells for _ in cell.labels]
     return CropSet(
         crops=tuple(crops for cell in cells for crops in cell.crops),
@@ -210,7 +214,9 @@ def _joined(cells: list[_Cell], variants: int) -> CropSet:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cell:
+class Cell:
+    """One cell of a `CropSet`: of each chromosome its label, its variants, and whether each has the p arm up."""
+
     name: str
     split: str
     labels: list[int]
@@ -222,7 +228,7 @@ class _Cell:
 
 def _prepare(
     path: Path, seed: int, variants: int, oriented: bool, number: int, cells: list[list[CropRow]]
-) -> list[_Cell]:
+) -> list[Cell]:
     cv2.setNumThreads(1)
     source = CropSource(path)
     rng = np.random.default_rng([seed, number])
@@ -236,7 +242,7 @@ def _prepare(
             for row, _ in labelled
         ]
         done.append(
-            _Cell(
+            Cell(
                 rows[0].cell,
                 split_of(rows[0].case),
                 [label for _, label in labelled],

@@ -26,6 +26,7 @@ from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
+from karyofast.train.composed import compose
 from karyofast.train.crops import CropSet, cut_out, prepare, simulate
 from karyofast.train.score import ClassifierScore, calibration, score_classifier
 from karyofast.types import CLASSES
@@ -119,6 +120,16 @@ def read_data(
             options.variants,
             jobs,
             lambda done: tell("simulate", done, options.simulated, {}),
+        )
+    if options.composed:
+        crops += compose(
+            data,
+            options.composed,
+            options.stain,
+            options.seed,
+            options.variants,
+            jobs,
+            lambda done: tell("compose", done, options.composed, {}),
         )
     if pictures:
         crops += cut_out(pictures, options.variants)
@@ -297,7 +308,7 @@ of the p arm from one straightened chromosome of {options.frame.rows} x {options
 shows no whole single one (what the class probabilities fall short of 1). ONNX, weights stored as fp16.
 
 **Data.** {data.name}, {options.epochs + options.more} epochs, seed {options.seed}, with {options.simulated} simulated
-cells ({options.stain}); real metaphases: {pictures}. {seen}{started}
+cells and {options.composed} composed metaphases ({options.stain}); real metaphases: {pictures}. {seen}{started}
 
 | test cases: {score.cells} cells, {score.crops} chromosomes in random turns | share right |
 |---|---|
