@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from karyofast import __version__, report, run_folder, run_scripts
 from karyofast.batch_facts import describe, models_of
-from karyofast.batch_image import Analyse, Setup
+from karyofast.batch_image import Analyse, Setup, examine, in_turn
 from karyofast.batch_workers import LOCAL, Bounds, spread
 from karyofast.config import Options
 from karyofast.errors import NotBuiltError, OptionError, OutputError
@@ -153,9 +154,7 @@ def run(
         elif pending and (bounds != Bounds() or min(jobs, len(pending)) > 1):
             spread(setup, pending, min(jobs, len(pending)), new, bounds)
         elif pending:
-            do = setup.load(models=models)
-            for task in pending:
-                new(task, do(task, lambda stage: None))
+            in_turn(pending, partial(examine, told=lambda stage: None, **setup.parts(models=models)), new)
         ordered = [rows[task] for task in tasks]
         made = (f"summary-{shard}.csv",) if shard else OF_ALL
         with writing(out):

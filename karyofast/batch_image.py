@@ -6,12 +6,13 @@ import errno
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from karyofast import __version__, batch_facts, pipeline, remote, run_folder
 from karyofast.batch_workers import Do
@@ -28,7 +29,12 @@ from karyofast.types import Karyotype, Metaphase, Polarity
 if TYPE_CHECKING:
     from karyofast.batch_store import Store
 
+T = TypeVar("T")
+
 Analyse = Callable[[Metaphase], Karyotype]
+
+Write = Callable[[], SummaryRow]
+"""Draws and writes an image that was looked at; gives its row."""
 
 NO_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 """Errors of writing that the next image would meet too."""
@@ -67,6 +73,10 @@ class Setup:
 
     def load(self, threads: int = 0, models: Models | None = None) -> Do:
         """Load the models, on `threads` threads each (0: one a core); returns what does one image."""
+        return partial(attempt, **self.parts(threads, models))
+
+    def parts(self, threads: int = 0, models: Models | None = None) -> dict[str, Any]:
+        """What `attempt` and `examine` are given besides the image; the models are loaded where none are given."""
         analyse: Callable[..., Karyotype]
         if self.analyse:
             analyse = partial(_stand_in, analyse=self.analyse)
@@ -74,7 +84,7 @@ class Setup:
             models = models or pipeline.load_models(self.options, threads)
             analyse = partial(pipeline.karyotype, options=self.options, models=models)
         revise = partial(pipeline.revise, options=self.options, models=models)
-        return partial(attempt, setup=self, analyse=analyse, revise=revise)
+        return {"setup": self, "analyse": analyse, "revise": revise}
 
 
 def setup_of(options: Options) -> Setup:
@@ -94,25 +104,56 @@ def attempt(
     analyse: Callable[..., Karyotype],
     revise: Callable[..., Karyotype],
 ) -> SummaryRow:
-    """Do one image: read, analyse, correct, write. Every error becomes a row "failed" with its stage and reason.
+    """Do one image: read, analyse, correct, draw, write. Every error becomes a row "failed" with its stage and reason.
 
     Raises
     ------
     OutputError
         Nothing can be written any more: the images that follow would fail too.
     """
+    return examine(task, told, setup, analyse, revise)()
+
+
+def examine(
+    task: Task,
+    told: Callable[[str], None],
+    setup: Setup,
+    analyse: Callable[..., Karyotype],
+    revise: Callable[..., Karyotype],
+) -> Write:
+    """The first half of `attempt`: read, analyse and correct one image; returns what draws and writes it, once."""
     clock = Clock(told)
     clock.begin("read")
-    try:
+
+    def look() -> Write:
         made_from = run_folder.source_of(task, setup.settings)
-        with setup.store.place(task) if setup.store else nullcontext(task) as placed:
+        with ExitStack() as stack:
+            placed = stack.enter_context(setup.store.place(task)) if setup.store else task
             with _disk(placed):
                 run_folder.clear(placed)
             karyotype = analyse(read_picture(placed, setup.options.polarity), clock=clock)
             for script in task.scripts:
                 karyotype = revise(karyotype, script, clock=clock)
-            with _disk(placed):
+            kept = stack.pop_all()
+
+        def write() -> SummaryRow:
+            with kept, _disk(placed):
                 return run_folder.write_result(placed, karyotype, made_from, setup.options.arrange, clock)
+
+        return partial(_or_failed, task, clock, write)
+
+    found = _or_failed(task, clock, look)
+    return partial(_itself, found) if isinstance(found, SummaryRow) else found
+
+
+def _itself(row: SummaryRow) -> SummaryRow:
+    return row
+
+
+def _or_failed(task: Task, clock: Clock, act: Callable[[], T]) -> T | SummaryRow:
+    """What `act` gives, or the row of the error that it ends with."""
+    try:
+        return act()
     except OutputError:
         raise
     except KaryofastError as error:
@@ -124,6 +165,38 @@ def attempt(
         # night's run; type and message stand in the summary, the way there in the log (--verbose)
         _log.debug("%s: failed unexpectedly", task.path, exc_info=True)
         return failed_row(task.image, f"unexpected {type(error).__name__}: {error}", stage=clock.stage)
+
+
+def in_turn(tasks: Sequence[Task], look: Callable[[Task], Write], tell: Callable[[Task, SummaryRow], None]) -> None:
+    """Do images in this process: one is drawn and written by a thread while the next is looked at.
+
+    One waits at most, so that the memory of two images is taken; rows are told in order, each when the next image has
+    been looked at. What drawing, compressing and the disk take is hidden where there is a second core.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    look : callable
+        `examine` of a task.
+    tell : callable
+        Called with each row, by this thread.
+
+    Raises
+    ------
+    OutputError
+        Nothing can be written any more.
+    """
+    with ThreadPoolExecutor(1, "writer") as writer:
+        before: tuple[Task, Future[SummaryRow]] | None = None
+        for task in tasks:
+            try:
+                write = look(task)
+            finally:  # Ctrl-C, too, comes after the row of what is written
+                if before:
+                    tell(before[0], before[1].result())
+            before = task, writer.submit(write)
+        if before:
+            tell(before[0], before[1].result())
 
 
 def read_picture(task: Task, polarity: Literal["auto"] | Polarity) -> Metaphase:

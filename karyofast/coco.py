@@ -99,6 +99,31 @@ def encode(mask: NDArray[np.bool_]) -> dict[str, Any]:
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def encode_region(region: Region, shape: tuple[int, int]) -> dict[str, Any]:
+    """`encode` of a region's mask on a canvas of `shape` (height, width), without the canvas.
+
+    Examples
+    --------
+    >>> one = Region(Box(1, 1, 2, 2), np.ones((2, 2), dtype=bool))
+    >>> encode_region(one, (5, 4)) == encode(one.full_mask((5, 4)))
+    True
+    """
+    from pycocotools import mask as coco_mask
+
+    height, width = shape
+    # runs go down the columns
+    columns, rows = np.nonzero(region.mask.T)
+    places = (columns + region.box.left) * height + rows + region.box.top
+    breaks = np.flatnonzero(np.diff(places, prepend=-2, append=height * width + 1) != 1)
+    starts, ends = places[breaks[:-1]], places[breaks[1:] - 1] + 1
+    edges = np.stack([starts, ends], axis=1).ravel()
+    counts = np.diff(edges, prepend=0, append=height * width).tolist()
+    if not counts[-1] and len(counts) > 1:
+        counts.pop()
+    rle = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
 def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     """Mask (height, width) of a run-length code, compressed (str) or not (list of runs).
 
@@ -169,7 +194,7 @@ def annotation(
         "id": id_,
         "image_id": image_id,
         "category_id": UNPLACED if label is None or label < 0 else label + 1,
-        "segmentation": encode(region.full_mask(shape)),
+        "segmentation": encode_region(region, shape),
         "bbox": [int(v) for v in (region.box.left, region.box.top, region.box.width, region.box.height)],
         "area": region.area,
         "iscrowd": 0,

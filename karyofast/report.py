@@ -253,7 +253,7 @@ def _rounded(value: Any) -> float:
 
 def _encoded(picture: NDArray[np.uint8], suffix: str, *settings: int) -> bytes:
     """An RGB picture as the bytes of a file."""
-    done, data = cv2.imencode(suffix, picture[:, :, ::-1], list(settings))
+    done, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), list(settings))
     if not done:
         raise ImageError(f"a picture of {picture.shape} px cannot be written as {suffix}.")
     return bytes(data)

@@ -142,7 +142,7 @@ def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     method = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
     grey = np.asarray(cv2.resize(karyotype.metaphase.grey, size, interpolation=method), dtype=np.uint8)
-    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    picture = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
     # chromosomes that were separated only have no class yet
     assigned = karyotype.arrangement.assigned or (-1,) * karyotype.count
     doubtful = set(karyotype.arrangement.low_confidence)

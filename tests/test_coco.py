@@ -225,3 +225,13 @@ def test_the_mfish_truth_is_read(data_dir, tmp_path):
         assert derived == tuple(instance.touching for instance in truth.instances)
         crossing = [instance.touching for instance in truth.instances if instance.overlapping]
         assert all(crossing)
+
+
+def test_a_region_is_encoded_as_on_its_canvas():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        shape = tuple(int(side) for side in rng.integers(1, 12, 2))
+        size = [int(rng.integers(1, side + 1)) for side in shape]
+        corner = [int(rng.integers(0, side - inner + 1)) for side, inner in zip(shape, size, strict=True)]
+        one = Region(Box(*corner, *size), rng.random(size) < rng.choice([0.0, 0.3, 0.7, 1.0]))
+        assert coco.encode_region(one, shape) == coco.encode(one.full_mask(shape))
