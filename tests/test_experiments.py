@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+import time
 import zipfile
 from dataclasses import replace
 
@@ -491,6 +494,28 @@ def test_trials_side_by_side_find_what_one_after_the_other_find(cells, inputs, t
     for path in (tmp_path / "1" / "trials").iterdir():
         one, other = Result.load(path), Result.load(tmp_path / "2" / "trials" / path.name)
         assert replace(one, seconds=0.0, added_seconds=0.0) == replace(other, seconds=0.0, added_seconds=0.0)
+
+
+def test_workers_end_with_the_run_that_was_killed(tmp_path):
+    path = tmp_path / "long.py"
+    path.write_text(
+        "import os, pathlib, sys, time\n"
+        "from karyofast.train.workers import Task, side_by_side\n\n\n"
+        "def work(place):\n"
+        "    pathlib.Path(place, str(os.getpid())).touch()\n"
+        "    time.sleep(600)\n\n\n"
+        "if __name__ == '__main__':\n"
+        "    side_by_side([Task(str(n), work, (sys.argv[1],)) for n in range(2)], 2, print)\n"
+    )
+    place = tmp_path / "workers"
+    place.mkdir()
+    run = subprocess.Popen([sys.executable, str(path), str(place)], stdout=subprocess.PIPE)
+    while len(list(place.iterdir())) < 2:
+        assert run.poll() is None
+        time.sleep(0.1)
+    run.kill()
+    # the workers have its output too: it ends when the last of them has ended
+    run.communicate(timeout=120)
 
 
 def test_a_task_that_fails_says_so(tmp_path):

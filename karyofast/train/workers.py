@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any
 
 import torch
@@ -39,8 +41,7 @@ def side_by_side(tasks: Sequence[Task], jobs: int, tell: Tell) -> None:
     Raises what the first task that fails raises; those that were begun end first, those that were not are left out.
     """
     # spawned, not forked: a fork of a process whose libraries have threads may hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(jobs, len(tasks))), context, torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(max(1, min(jobs, len(tasks))), get_context("spawn"), _begin) as pool:
         names = {pool.submit(task.work, *task.given): task.name for task in tasks}
         try:
             for done, one in enumerate(as_completed(names), 1):
@@ -49,3 +50,16 @@ def side_by_side(tasks: Sequence[Task], jobs: int, tell: Tell) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+    Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """End with the parent, even where that was killed: the run that follows must be alone in its folder."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
