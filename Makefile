@@ -137,7 +137,8 @@ train-classifier: $(VENV)/.dev
 	    --simulated 40 -o $(RUNS)/second --name q-band --from $(RUNS)/on/g-band --epochs 7 --rate 6e-4
 	$(CLASSIFY) --data $(DATA)/pki3.zip -o $(RUNS)/fast --network slim --name g-band-fast --epochs 13 --rate 2.5e-3
 	$(BIN)/karyofast export int8 $(RUNS)/on/g-band --data $(DATA)/pki3.zip -o $(RUNS)/g-band-int8
-	$(BIN)/karyofast export int8 $(RUNS)/fast/g-band-fast --data $(DATA)/pki3.zip -o $(RUNS)/g-band-fast-int8
+	$(BIN)/karyofast export int8 $(RUNS)/fast/g-band-fast --data $(DATA)/pki3.zip -o $(RUNS)/g-band-fast-int8 \
+	    --exclude 1 --exclude 2 --exclude -3 --exclude -2 --exclude -1
 	$(BIN)/karyofast export int8 $(RUNS)/second/q-band --data $(DATA)/bioimlab.zip -o $(RUNS)/q-band-int8
 
 # The one for fluorescence goes on from the first.

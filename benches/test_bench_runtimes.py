@@ -42,3 +42,13 @@ def test_reading_a_cell(benchmark, runtimes, data_dir, model, name):
     runtime = runtimes[name]()
     classes, _ = benchmark(runtime.predict, np.ascontiguousarray(crops))
     assert classes.shape == (CELL, 24)
+
+
+@pytest.mark.benchmark(group="student, 46 chromosomes from both ends, two threads")
+@pytest.mark.parametrize("name", ["g-band-fast", "g-band-fast-int8"])
+def test_the_student_reads_a_cell(benchmark, data_dir, name):
+    student = find(name, "classifier")
+    crops = draw(data_dir / "pki3.zip", "test", CELL, frame_of(student)).crops
+    both = np.concatenate([crops, crops[:, :, ::-1, ::-1]])
+    classes, _ = benchmark(OnnxClassifier(student, 2).predict, both)
+    assert classes.shape == (2 * CELL, 24)
