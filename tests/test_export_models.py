@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from small_classifier import INPUT, small_network, store
 
 from karyofast.errors import DataError, ModelError, OptionError, OutputError
+from karyofast.export import separator
 from karyofast.export.deliver import deliver_int8, deliver_onnx
 from karyofast.export.parity import Bounds, compare, outcome
 from karyofast.export.plain import plain
@@ -205,7 +206,7 @@ def test_the_command_refuses_what_is_no_classifier_before_any_work(data_dir, tmp
 
     from karyofast.cli.main import app
 
-    for verb in ("onnx", "int8", "tensorrt"):
+    for verb in ("onnx", "tensorrt"):
         call = ["export", verb, "axis", "--data", str(data_dir / "pki3.zip"), "-o", str(tmp_path / "out")]
         made = CliRunner().invoke(app, [*call, "--flavour", "trtexec"] if verb == "tensorrt" else call)
         assert "must be a classifier" in str(made.exception)
@@ -225,3 +226,43 @@ def test_without_the_package_onnx_the_command_says_what_to_install(data_dir, tmp
     call = ["export", "onnx", "g-band", "--data", str(data_dir / "pki3.zip"), "-o", str(tmp_path / "out")]
     made = CliRunner().invoke(app, call)
     assert "pip install 'karyofast[export]'" in str(made.exception)
+
+
+@pytest.fixture(scope="module")
+def scenes(data_dir):
+    return {part: separator.draw(data_dir / "pki3.zip", part, 4) for part in ("train", "test")}
+
+
+def test_a_separator_in_int8_draws_what_its_source_does(scenes, tmp_path):
+    likeness, cost = separator.deliver_separator(
+        find("axis", "separator"), tmp_path / "out", scenes["train"], scenes["test"], threads=1
+    )
+    assert (likeness.scenes, likeness.data, likeness.split) == (4, "pki3.zip", "test")
+    assert min(likeness.agreement.values()) >= separator.AGREEMENT
+    assert all(likeness.dice_exported[part] > 0.5 for part in separator.PARTS)
+    assert cost.exported_bytes < cost.source_bytes
+    made = find(str(tmp_path / "out"), "separator")
+    assert made.name == "axis-int8"
+    assert made.values["quantisation"]["exclude"] == list(separator.FLOAT)
+    assert made.values["made_from"]["name"] == "axis"
+    told = json.loads((tmp_path / "out" / "parity.json").read_text())
+    assert told["outputs"]["agreement"] == likeness.agreement
+    with pytest.raises(ModelError, match="quantised already"):
+        separator.deliver_separator(made, tmp_path / "again", scenes["train"], scenes["test"])
+
+
+def test_a_separator_past_its_bounds_is_not_written(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(separator.MapLikeness.check, "__defaults__", (1.0,))
+    with pytest.raises(ModelError, match=r"axis-int8 is not the model.*at least 1.0 must. Nothing was written"):
+        separator.deliver_separator(find("axis", "separator"), tmp_path / "out", scenes["train"], scenes["test"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shipped_int8_models_are_within_their_bounds():
+    made = [model for model in list_models() if model.values.get("precision") == "int8"]
+    assert {model.name for model in made} == {"g-band-int8", "g-band-fast-int8", "q-band-int8"}
+    for model in made:
+        told = json.loads((model.folder / "parity.json").read_text())
+        assert told["exported"] == {"name": model.name, "sha256": model.sha256}
+        assert told["source"]["sha256"] == find(told["source"]["name"], model.kind).sha256
+        assert told["outputs"]["top1_agreement"] >= told["bounds"]["agreement"] == 0.995

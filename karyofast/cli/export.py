@@ -1,8 +1,8 @@
-"""karyofast export: a classifier for another runtime or device, compared with the one that it was made from."""
+"""karyofast export: a network for another runtime or device, compared with the one that it was made from."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,10 +11,11 @@ import typer
 
 from karyofast.cli.options import Json, Quiet
 from karyofast.cli.output import Advance, complain, print_json, progress
-from karyofast.errors import NotBuiltError
+from karyofast.errors import ModelError, NotBuiltError
 
 if TYPE_CHECKING:
     from karyofast.export.parity import Cost, Likeness
+    from karyofast.export.separator import MapLikeness
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -94,16 +95,29 @@ def int8(
 
     Both models read crops of the test split; where less than 99.5 % of them keep their class the export fails and
     leaves nothing behind: try another --method, or --exclude 1 or -1. DIR/parity.json tells the rest.
+    A separator is calibrated on as many scenes, composed of the training split, and compared on scenes of as many
+    chromosomes of the test split; its first and its last two layers stay fp32 unless others are named.
 
     \b
     Examples:
+      karyofast export int8 axis --data pki3.zip -o exported/axis-int8
       karyofast export int8 g-band --data pki3.zip -o exported/g-band-int8
       karyofast run slides/ -o results --model exported/g-band-int8
       karyofast export int8 g-band --data pki3.zip -o exported/careful --method entropy --exclude 1 --exclude -1
     """  # noqa: D301 (\b keeps the lines of the examples apart)
-    deliver, quantize, samples = _modules("deliver", "quantize", "samples")
-    info, frame = _model(model)
+    deliver, quantize, samples, separator = _modules("deliver", "quantize", "samples", "separator")
     options = quantize.QuantizeOptions(method, percentile, calibration, tuple(exclude or ()))
+    if found := _separator(model):
+        options = replace(options, exclude=options.exclude or separator.FLOAT)
+        with progress("export", quiet) as advance:
+            train = separator.draw(data, "train", calibration, seed, _telling(advance, "calibration scenes"))
+            count = -(-crops // separator.CHROMOSOMES)
+            test = separator.draw(data, "test", count, seed, _telling(advance, "test scenes"))
+            tell = _telling(advance, "compared")
+            likeness, cost = separator.deliver_separator(found, out, train, test, options, threads, tell)
+        _print_maps(out, likeness, cost, as_json)
+        return
+    info, frame = _model(model)
     with progress("export", quiet) as advance:
         train = samples.draw(data, "train", calibration, frame, seed, _telling(advance, "calibration crops"))
         test = samples.draw(data, "test", crops, frame, seed, _telling(advance, "test crops"))
@@ -238,6 +252,16 @@ def _model(name: str) -> tuple[Any, Any]:
     return info, frame_of(info)
 
 
+def _separator(name: str) -> Any:
+    """The separator of a name, None where it is none."""
+    from karyofast.models.store import find
+
+    try:
+        return find(name, "separator")
+    except ModelError:
+        return None  # a classifier, or what `_model` says is missing
+
+
 def _telling(advance: Advance, what: str) -> Any:
     return lambda done, total: advance(done, total, what)
 
@@ -253,9 +277,24 @@ def _print(out: Path, result: tuple[Likeness, Cost | None], as_json: bool) -> No
     typer.echo(f"  difference, max and mean {likeness.max_difference:.2g}, {likeness.mean_difference:.2g}")
     if likeness.accuracy_source is not None and likeness.accuracy_exported is not None:
         typer.echo(f"  class right              {likeness.accuracy_exported:.2%} (was {likeness.accuracy_source:.2%})")
-    if cost is None:
+    if cost is not None:
+        _print_cost(cost, "a crop")
+
+
+def _print_maps(out: Path, likeness: MapLikeness, cost: Cost, as_json: bool) -> None:
+    if as_json:
+        print_json({"model": str(out), "outputs": asdict(likeness), "cost": asdict(cost)})
         return
+    typer.echo(f"{out}: on {likeness.scenes} scenes of {likeness.data}, {likeness.split} cases, Dice of what is on:")
+    for part, agreement in likeness.agreement.items():
+        source, exported = likeness.dice_source[part], likeness.dice_exported[part]
+        typer.echo(f"  {part:<24} {agreement:.4f}; with the truth {exported:.4f} (was {source:.4f})")
+    typer.echo(f"  difference, max and mean {likeness.max_difference:.2g}, {likeness.mean_difference:.2g}")
+    _print_cost(cost, "a scene")
+
+
+def _print_cost(cost: Cost, each: str) -> None:
     speed = f"{cost.speed_up:.2f} ({cost.speed_up_low:.2f}..{cost.speed_up_high:.2f})"
-    typer.echo(f"  ms a crop                {cost.exported_ms:.1f} (was {cost.source_ms:.1f}; {speed} times as fast)")
+    typer.echo(f"  {'ms ' + each:<24} {cost.exported_ms:.1f} (was {cost.source_ms:.1f}; {speed} times as fast)")
     typer.echo(f"  memory, MiB              {cost.exported_mib:.0f} (was {cost.source_mib:.0f})")
     typer.echo(f"  weights, MB              {cost.exported_bytes / 1e6:.1f} (were {cost.source_bytes / 1e6:.1f})")

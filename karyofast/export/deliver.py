@@ -90,14 +90,14 @@ def deliver_int8(
 def values_of(info: ModelInfo, note: dict[str, Any]) -> dict[str, Any]:
     """What the manifest of an export says: the frame and classes of its source, and where it comes from."""
     kept = {key: info.values[key] for key in KEPT if key in info.values}
+    source = {**made_from(info), "measured": info.values.get("measured", {})}
+    return {"made_by": f"karyofast {__version__}", **note, **kept, "made_from": source}
+
+
+def made_from(info: ModelInfo) -> dict[str, Any]:
+    """Where an export comes from."""
     shipped = info.folder == shipped_folder() / info.name
-    made_from = {
-        "name": info.name,
-        "model": info.name if shipped else str(info.folder),
-        "sha256": info.sha256,
-        "measured": info.values.get("measured", {}),
-    }
-    return {"made_by": f"karyofast {__version__}", **note, **kept, "made_from": made_from}
+    return {"name": info.name, "model": info.name if shipped else str(info.folder), "sha256": info.sha256}
 
 
 def _deliver(
@@ -122,7 +122,7 @@ def _deliver(
         likeness.check(bounds, name)
         sides = [(one.weights, partial(OnnxClassifier, one, threads)) for one in (info, made)]
         cost = parity.cost(sides[0], sides[1], samples.crops, threads)
-        parity.write(folder, likeness, cost, bounds, told(info, made))
+        parity.write(folder, likeness, cost, asdict(bounds), told(info, made))
         measured = {"crops": likeness.labelled, "crop": likeness.accuracy_exported, "data": likeness.data}
         if likeness.accuracy_exported is not None:
             values["measured"] = {**measured, "top1_agreement": likeness.top1_agreement}

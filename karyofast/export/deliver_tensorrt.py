@@ -78,14 +78,14 @@ def deliver_engine(
         likeness = parity.compare(source, OnnxClassifier(given, threads), samples, progress)
         likeness.check(bounds, given.name)
         if options.flavour == "trtexec":
-            parity.write(folder, likeness, None, bounds, {**told(info, given), "engine": "not built here"})
+            parity.write(folder, likeness, None, asdict(bounds), {**told(info, given), "engine": "not built here"})
             return likeness, None
         made = _build(info, folder, name, options, timing_cache)
         engine, spent = _run(info, made, samples, threads)
         if engine:
             engine.check(bounds, name)
         more = {**told(info, made), "engine": asdict(engine) if engine else f"not run: {_why_not(made)}"}
-        parity.write(folder, likeness, spent, bounds, more)
+        parity.write(folder, likeness, spent, asdict(bounds), more)
         (folder / CARD).write_text(card(info, name, name.removeprefix(f"{info.name}-"), likeness), encoding="utf-8")
     return engine or likeness, spent
 

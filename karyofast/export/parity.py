@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,9 +158,17 @@ def outcome(classes: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.where(np.isfinite(classes).all(axis=1), best, -1)
 
 
+class Reads(Protocol):
+    """What is timed: a classifier, or what answers to pictures as one does."""
+
+    def predict(self, crops: NDArray[np.float32]) -> Any:
+        """The answer to float32 (n, 1, rows, columns)."""
+        ...
+
+
 def cost(
-    source: tuple[Path, Callable[[], Runtime]],
-    exported: tuple[Path, Callable[[], Runtime]],
+    source: tuple[Path, Callable[[], Reads]],
+    exported: tuple[Path, Callable[[], Reads]],
     crops: NDArray[np.float32],
     threads: int,
 ) -> Cost:
@@ -197,19 +205,19 @@ def cost(
     )
 
 
-def write(folder: Path, likeness: Likeness, spent: Cost | None, bounds: Bounds, more: dict[str, Any]) -> None:
-    """Write ``parity.json``; `spent` is None where the export could not be run here."""
-    content = {**more, "bounds": asdict(bounds), "outputs": asdict(likeness), "cost": asdict(spent) if spent else None}
+def write(folder: Path, likeness: Any, spent: Cost | None, bounds: dict[str, Any], more: dict[str, Any]) -> None:
+    """Write ``parity.json``; `likeness` is a dataclass, `spent` None where the export could not be run here."""
+    content = {**more, "bounds": bounds, "outputs": asdict(likeness), "cost": asdict(spent) if spent else None}
     (folder / FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _seconds(runtime: Runtime, batch: NDArray[np.float32]) -> float:
+def _seconds(runtime: Reads, batch: NDArray[np.float32]) -> float:
     start = time.perf_counter()
     runtime.predict(batch)
     return time.perf_counter() - start
 
 
-def _memory(load: Callable[[], Runtime], batch: NDArray[np.float32]) -> float:
+def _memory(load: Callable[[], Reads], batch: NDArray[np.float32]) -> float:
     """MiB by which the peak of a fresh process grows when it loads a model and reads a batch."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
@@ -224,7 +232,7 @@ def _memory(load: Callable[[], Runtime], batch: NDArray[np.float32]) -> float:
         process.join()
 
 
-def _grow(pipe: Connection, load: Callable[[], Runtime], batch: NDArray[np.float32]) -> None:
+def _grow(pipe: Connection, load: Callable[[], Reads], batch: NDArray[np.float32]) -> None:
     before = _resident("VmRSS")
     load().predict(batch)
     pipe.send((_resident("VmHWM") - before) / 1024)

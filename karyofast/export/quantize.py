@@ -31,7 +31,7 @@ from karyofast.errors import ModelError, OptionError
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 """Operators whose weights are quantised."""
 
-QUANTISED = [*WEIGHTED, "Relu", "MaxPool"]
+QUANTISED = [*WEIGHTED, "Relu", "MaxPool", "Concat", "Resize"]
 """Operators that int8 runs through."""
 
 BATCH = 16
