@@ -153,3 +153,57 @@ def relevance(
             if best[index] < 0 or found > value[index]:
                 best[index] = seed
                 value[index] = found
+
+
+@numba.njit(nogil=True, cache=True)
+def nearest(line: NDArray[np.float64], points: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Distance of each point to the nearest point of a line into `out`."""
+    for index in range(len(points)):
+        least = np.inf
+        for at in range(len(line)):
+            down, across = line[at, 0] - points[index, 0], line[at, 1] - points[index, 1]
+            least = min(least, down * down + across * across)
+        out[index] = np.sqrt(least)
+
+
+@numba.njit(nogil=True, cache=True)
+def largest_above(parent: NDArray[np.int32], value: NDArray[np.float64], above: NDArray[np.float64]) -> None:
+    """The largest value among the ancestors of each region into `above`, which holds 0; parents come last."""
+    for index in range(len(parent) - 1, -1, -1):
+        up = parent[index]
+        if up >= 0:
+            above[index] = max(value[up], above[up])
+
+
+@numba.njit(nogil=True, cache=True)
+def ridge_paths(labels: NDArray[np.int32], count: int, order: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+    """Pixels of each labelled line in the order of a walk into `order`; rules in `ring.ridge_paths`.
+
+    Preconditions: `labels` with a rim of one free pixel. `end` holds 0 at first.
+    """
+    steps = ((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
+    fewest, start = np.full(count, 9), np.zeros((count, 2), dtype=np.int64)
+    left = labels != 0
+    for row in range(1, labels.shape[0] - 1):
+        for col in range(1, labels.shape[1] - 1):
+            if left[row, col]:
+                near = 0
+                for down, across in steps:
+                    near += left[row + down, col + across]
+                label = labels[row, col]
+                if near < fewest[label]:
+                    fewest[label], start[label, 0], start[label, 1] = near, row, col
+    told = 0
+    for label in range(1, count):
+        row, col = start[label]
+        going = True
+        while going:
+            left[row, col] = False
+            order[told, 0], order[told, 1] = row - 1, col - 1
+            told += 1
+            going = False
+            for down, across in steps:
+                if left[row + down, col + across]:
+                    row, col, going = row + down, col + across, True
+                    break
+        end[label] = told

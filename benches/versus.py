@@ -28,6 +28,7 @@ import numpy as np
 
 from benches import peers
 from benches.conftest import drawn_metaphase
+from karyofast.io import metaphase_from_array
 from karyofast.kernels import component_tree, edge_distance, relevance, two_class_variance
 from karyofast.kernels.dispatch import cpu_paths
 from karyofast.kernels.ops import OPERATIONS
@@ -90,6 +91,20 @@ def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
         "Numba f64, plain loop",
         lambda: peers.relevance(points, gradients, seeds, 0.4, best, value),
         lambda: relevance(points, gradients, seeds),
+    )
+    yield from chain_contests(density)
+
+
+def chain_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
+    """From a picture to separated chromosomes by the ring radius chain."""
+    from benches import chain
+
+    metaphase = metaphase_from_array(density, polarity="bright")
+    yield (
+        "classical chain",
+        "the same with pylena (8 bit), Numba and OpenCV",
+        lambda: chain.theirs(metaphase),
+        lambda: chain.ours(metaphase),
     )
 
 

@@ -1,10 +1,10 @@
 /* Exact Euclidean distance transform in two passes: down the columns, then along the rows the least of
  * (x - u)^2 + depth[u]^2 (Saito and Toriwaki 1994), in whole numbers.
  *
- * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns. For the columns x of a block
- * the columns u of another block, `gap` columns away, can only matter when gap^2 + least depth^2 of that block is below
- * the greatest distance found so far in the first; so blocks are tried outwards until the gap alone is too far, and
- * most are passed over. No branch depends on a single pixel. A block is first tried in 16 bit, where twice as many columns
+ * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns, what fits a
+ * vector in 16 bit. For the columns x of a block the columns u of another block, `gap` columns away, can only matter when
+ * gap^2 + least depth^2 of that block is below the greatest distance found so far in the first; so blocks are tried
+ * outwards until the gap alone is too far, and most are passed over. No branch depends on a single pixel. A block is first tried in 16 bit, where twice as many columns
  * fit a vector, and again in 32 bit where a distance reaches KF_NEAR.
  * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
  * Memory 2 bytes a pixel and 18 a column. Bands of columns and of rows can go to threads of their own. */
@@ -14,6 +14,7 @@
 
 #include "cpu.h"
 
+enum { KF_LANES_portable = 16, KF_LANES_avx2 = 16, KF_LANES_avx512 = 32 }; /* columns that are worked on together */
 enum { KF_NEAR = 0x7fff }; /* squared distances below it are found in 16 bit: 181 px */
 
 /* What one row needs; steps[n] = n^2 for -reach .. reach. */
@@ -27,8 +28,8 @@ typedef struct {
 #include "each_path.inc"
 
 int64_t kf_distance_scratch(int32_t width) {
-    const int64_t blocks = (width + KF_LANES - 1) / KF_LANES;
-    return (KF_LANES + 1) * blocks + 2 * KF_LANES * blocks + 1 + (3 * KF_LANES * blocks + 2) / 2;
+    const int64_t reach = width + KF_LANES_avx512, blocks = reach / KF_LANES_portable + 1;
+    return reach + blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
 }
 
 void kf_distance_columns(const uint8_t *edges, int32_t height, int32_t width, int32_t begin, int32_t end,
@@ -50,7 +51,8 @@ void kf_distance_columns(const uint8_t *edges, int32_t height, int32_t width, in
 
 void kf_distance_rows(const uint16_t *depth, int32_t width, int32_t begin, int32_t end, int32_t *scratch, double *out,
                       int path) {
-    const int32_t blocks = (width + KF_LANES - 1) / KF_LANES, reach = KF_LANES * blocks;
+    const int32_t lanes = path == KF_AVX512 ? KF_LANES_avx512 : path == KF_AVX2 ? KF_LANES_avx2 : KF_LANES_portable;
+    const int32_t blocks = (width + lanes - 1) / lanes, reach = lanes * blocks;
     int32_t *least = scratch + reach, *steps = least + blocks + reach;
     uint16_t *near_square = (uint16_t *)(steps + reach + 1);
     const kf_row_scratch row = {blocks, scratch, least, steps, near_square, near_square + 2 * (int64_t)reach};

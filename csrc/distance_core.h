@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 
-enum { KF_LANES = 16 }; /* columns that are worked on together */
 /* Stands for no edge in the column. Squared distances stay below its square while height^2 + width^2 < 2^30, and its
  * square plus that of a step along the row fits 31 bits. */
 enum { KF_FAR = 32768 };

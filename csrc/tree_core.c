@@ -25,7 +25,8 @@
 #include "cpu.h"
 #include "memory.h"
 
-enum { KF_BLOCK = 64, KF_AHEAD = 16 }; /* pixels that are skipped together; pixels that are fetched ahead */
+enum { KF_BLOCK = 64 };                       /* pixels that are skipped together */
+enum { KF_AHEAD = 16, KF_PIXELS_AHEAD = 128 }; /* regions and pixels that are fetched ahead */
 
 #define BODY "tree_paths.inc"
 #include "each_path.inc"
@@ -103,7 +104,7 @@ static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
     const int64_t last = grown->tree->pixels - 1;
     int32_t saddles = 0, minima = grown->minima;
     for (int64_t i = begin; i < end; i++) {
-        const int64_t ahead = i + KF_AHEAD <= last ? i + KF_AHEAD : last;
+        const int64_t ahead = i + KF_PIXELS_AHEAD <= last ? i + KF_PIXELS_AHEAD : last;
         kf_fetch(label + sorted[ahead]);
         kf_fetch(label + sorted[ahead] + grown->offset[kf_lowest_bit(code[ahead] | KF_NO_GROUP)]);
         const int32_t p = sorted[i], groups = code[i] & KF_GROUPS;

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.kernels import edge_distance, relevance
+from karyofast.kernels import edge_distance, nearest, relevance
+from karyofast.kernels.rim import rimmed
 from karyofast.ridge import Link, Piece, links
 
 STRIDE = 2.5
@@ -66,7 +68,9 @@ class Contours:
 def stretches(piece: Piece, width: float) -> list[NDArray[np.float64]]:
     """A piece's path in equally long stretches of at most `STRIDE` widths; the mean of each is a seed."""
     count = max(1, int(np.ceil(len(piece.path) / (STRIDE * width))))
-    return np.array_split(piece.path, count)
+    short, longer = divmod(len(piece.path), count)  # the first ones are a point longer, as numpy.array_split has it
+    ends = [number * short + min(number, longer) for number in range(count + 1)]
+    return [piece.path[first:last] for first, last in pairwise(ends)]
 
 
 def groups(pieces: Sequence[Piece], joins: Sequence[Link]) -> list[list[int]]:
@@ -140,9 +144,8 @@ def _fitted(
     """
     nothing = np.zeros(contours.mask.shape, dtype=bool)
     points = contours.points[chosen]
-    away = np.hypot(*(points[:, None, :] - axis[None, :, :]).transpose(2, 0, 1)).min(axis=1)
-    points = points[away <= REACH * width]
-    if len(points) < LEAST_EDGE or np.linalg.matrix_rank(points - points.mean(axis=0)) < 2:
+    points = points[nearest(axis, points)[1] <= REACH * width]
+    if len(points) < LEAST_EDGE or _in_line(points):
         return nothing
     (x, y), axes, angle = cv2.fitEllipseDirect(points[:, ::-1].astype(np.float32))
     if not np.isfinite([x, y, *axes, angle]).all():
@@ -156,6 +159,12 @@ def _fitted(
     inside = drawn.astype(bool) & contours.mask
     # the area of the whole ellipse, also of what the canvas cuts off
     return inside if np.count_nonzero(inside) >= WHOLE * np.pi * minor * major / 4.0 else nothing
+
+
+def _in_line(points: NDArray[np.float64]) -> bool:
+    """Whether points with whole coordinates, two or more and all different, lie on one straight line."""
+    rows, cols = (points - points[0]).T
+    return not bool((rows * cols[1] != cols * rows[1]).any())
 
 
 def divide(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> tuple[list[NDArray[np.bool_]], list[Part]]:
@@ -188,7 +197,7 @@ def _given(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> list
     count, labels = cv2.connectedComponents((covers.sum(axis=0) > 1).astype(np.uint8), connectivity=8)
     for label in range(1, count):
         here = labels == label
-        if 2.0 * float(edge_distance(~np.pad(here, 1)).max()) >= LEAST_OVERLAP * width:
+        if 2.0 * float(edge_distance(~rimmed(here, 1)).max()) >= LEAST_OVERLAP * width:
             continue
         nearest = np.where(covers, distance, np.inf).argmin(axis=0)
         for number in range(len(found)):

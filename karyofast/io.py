@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from karyofast.errors import ImageError, OptionError
 from karyofast.files import write_whole
-from karyofast.polarity import density, find_polarity, quantiles
+from karyofast.polarity import quantiles, seen_as
 from karyofast.types import Metaphase, Polarity
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
@@ -113,8 +113,8 @@ def metaphase_from_array(
     if _shows_nothing(grey):
         chosen: Polarity = "dark" if polarity == "auto" else polarity
         return Metaphase(grey, np.zeros_like(grey), chosen, name, (*flags, "blank"))
-    chosen = find_polarity(grey) if polarity == "auto" else polarity
-    return Metaphase(grey, density(grey, chosen), chosen, name, tuple(flags))
+    chosen, density = seen_as(grey, polarity)
+    return Metaphase(grey, density, chosen, name, tuple(flags))
 
 
 def kind_of(head: bytes) -> Literal["tiff", "png", "jpeg", "bmp"] | None:

@@ -9,7 +9,7 @@ logarithms of ratios, the first one bounded.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -66,13 +66,32 @@ def find_polarity(grey: NDArray[np.uint8]) -> Polarity:
     >>> find_polarity(field), find_polarity(255 - field)
     ('dark', 'bright')
     """
+    return _side(grey, _flat_counts(grey), _thin(grey))
+
+
+def seen_as(grey: NDArray[np.uint8], polarity: Literal["auto"] | Polarity) -> tuple[Polarity, NDArray[np.uint8]]:
+    """Polarity, found where it is "auto", and the density: `find_polarity` and `density` with one look at the picture.
+
+    Parameters
+    ----------
+    grey : uint8 (height, width)
+        A picture that is not blank.
+    polarity : {"auto", "dark", "bright"}
+    """
+    flat, thin = _flat_counts(grey), _thin(grey)
+    chosen = _side(grey, flat, thin) if polarity == "auto" else polarity
+    return chosen, _above(grey, chosen, _level(chosen, flat, thin[-1]))
+
+
+def _side(grey: NDArray[np.uint8], flat: NDArray[np.float64], seen: list[_Thin]) -> Polarity:
+    """Polarity by the histogram of the whole, that of what is flat, and thin things."""
     counts = _histogram(grey)
-    away = np.arange(256) - _mode(_flat_counts(grey))
+    away = np.arange(256) - _mode(flat)
     noise = max(3.0, 0.02 * float(np.ptp(grey)))
     darker = -float((counts * away)[away < -noise].sum())
     brighter = float((counts * away)[away > noise].sum())
     side = float(np.clip(_log_ratio(darker, brighter), -HISTOGRAM_BOUND, HISTOGRAM_BOUND))
-    thin = sum(_log_ratio(one.dark, one.bright) for one in _thin(grey))
+    thin = sum(_log_ratio(one.dark, one.bright) for one in seen)
     return "dark" if side + thin >= 0.0 else "bright"
 
 
@@ -91,7 +110,11 @@ def density(grey: NDArray[np.uint8], polarity: Polarity) -> NDArray[np.uint8]:
     uint8 (height, width)
         0 at the background and on its other side.
     """
-    level = background(grey, polarity)
+    return _above(grey, polarity, background(grey, polarity))
+
+
+def _above(grey: NDArray[np.uint8], polarity: Polarity, level: int) -> NDArray[np.uint8]:
+    """Grey levels above a background of this level, 0 below it."""
     signed = level - np.arange(256) if polarity == "dark" else np.arange(256) - level
     table = np.clip(signed, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(grey, table), dtype=np.uint8)
@@ -103,8 +126,11 @@ def background(grey: NDArray[np.uint8], polarity: Polarity) -> int:
     Levels that lie far on the chromosomes' side of what surrounds thin things are no background: a black frame
     around a bright field, a nucleus.
     """
-    counts = _flat_counts(grey)
-    around = _thin(grey)[-1]
+    return _level(polarity, _flat_counts(grey), _thin(grey)[-1])
+
+
+def _level(polarity: Polarity, counts: NDArray[np.float64], around: _Thin) -> int:
+    """Level of the background from the histogram of what is flat and what surrounds thin things."""
     levels = np.arange(256)
     if polarity == "dark":
         allowed = levels >= around.above - BACKGROUND_MARGIN

@@ -8,6 +8,7 @@ ridge: at the maxima where ridges meet (a crossing is broader than each chromoso
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -76,7 +77,7 @@ class Piece:
         path = self.path if end else self.path[::-1]
         back = path[max(0, len(path) - 1 - max(2, int(reach)))]
         step = path[-1] - back
-        return path[-1], step / max(float(np.hypot(*step)), 1e-9)
+        return path[-1], step / max(math.hypot(*step), 1e-9)
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def _bend(path: NDArray[np.float64], at: int, width: float) -> float:
     last = len(path) - 1
     before = path[max(0, at - near)] - path[max(0, at - far)]
     after = path[min(last, at + far)] - path[min(last, at + near)]
-    return _degrees(*(step / max(float(np.hypot(*step)), 1e-9) for step in (before, after)))
+    return _degrees(*(step / max(math.hypot(*step), 1e-9) for step in (before, after)))
 
 
 def links(pieces: Sequence[Piece], width: float) -> list[Link]:
@@ -230,7 +231,7 @@ def turn(pieces: Sequence[Piece], one: tuple[int, int], other: tuple[int, int], 
     start, leaving = pieces[one[0]].outward(one[1], width)
     stop, arriving = pieces[other[0]].outward(other[1], width)
     way = stop - start
-    length = float(np.hypot(*way))
+    length = math.hypot(*way)
     if length < 0.5 * width:
         return _degrees(leaving, -arriving)
     way = way / length
@@ -238,4 +239,4 @@ def turn(pieces: Sequence[Piece], one: tuple[int, int], other: tuple[int, int], 
 
 
 def _degrees(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    return float(np.degrees(np.arccos(np.clip(one @ other, -1.0, 1.0))))
+    return math.degrees(math.acos(min(max(float(one @ other), -1.0), 1.0)))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.kernels import edge_distance
+from karyofast.kernels.rim import rimmed
 from karyofast.masks import largest, shared_pixels, tight
 from karyofast.types import Box, Candidate, Dropped, Metaphase
 
@@ -80,7 +81,7 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     """
     radii = []
     for one in candidates:
-        radii.append(float(edge_distance(~np.pad(one.mask, 1)).max()))
+        radii.append(float(edge_distance(~rimmed(one.mask, 1)).max()))
     return 2.0 * float(np.median(radii)) if radii else WIDTH
 
 

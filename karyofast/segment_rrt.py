@@ -200,7 +200,9 @@ def _check_width(typical_width: float) -> None:
 
 
 def _solidity(mask: NDArray[np.bool_]) -> float:
-    hull = cv2.convexHull(np.argwhere(mask).astype(np.int32))
+    rows = np.flatnonzero(mask.any(axis=1))
+    first, last = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    hull = cv2.convexHull(np.stack([np.tile(rows, 2), np.concatenate([first, last])], axis=1).astype(np.int32))
     # the hull joins pixel centres: half its rim is missing from its area
     return float(np.count_nonzero(mask) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
 
@@ -229,7 +231,9 @@ def _from_outline(mask: NDArray[np.bool_]) -> Shape:
 def _filled(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
     """The mask without its small holes; large ones lie between chromosomes."""
     around = (~rimmed(mask, 1)).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    if count <= 2:
+        return mask
     small = stats[:, cv2.CC_STAT_AREA] <= HOLE * width**2
     small[[0, labels[0, 0]]] = False  # the mask, and what lies around it
     return np.asarray(mask | small[labels][1:-1, 1:-1])

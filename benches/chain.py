@@ -1,0 +1,222 @@
+"""The classical chain with every kernel taken from elsewhere: pylena, Numba and OpenCV in the places of ours.
+
+The steps between the kernels stay the same code, so both chains do the same. pylena's tree takes 8 bit only: there the
+height above the background is rounded to 255 levels, which is less work, and moves a rim here and there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import cv2
+import numba
+import numpy as np
+import pylena
+from numpy.typing import NDArray
+
+from benches import peers
+from karyofast import detect as detecting
+from karyofast import detect_regions, ellipse, segment_lift, segment_rrt
+from karyofast import ridge as ridges
+from karyofast.config import SegmentOptions
+from karyofast.detect import detect
+from karyofast.kernels import RegionTree, jit
+from karyofast.kernels.rim import rimmed
+from karyofast.segment import segment
+from karyofast.types import Chromosome, Metaphase
+
+LEVELS = 255
+"""Of the height where pylena builds the tree."""
+
+
+def ours(metaphase: Metaphase) -> list[Chromosome]:
+    """From the picture to separated chromosomes, `--method rrt`."""
+    return segment(metaphase, detect(metaphase), SegmentOptions("rrt"))
+
+
+def theirs(metaphase: Metaphase) -> list[Chromosome]:
+    """The same by the peers' kernels."""
+    with _swapped():
+        return ours(metaphase)
+
+
+@contextmanager
+def _swapped() -> Iterator[None]:
+    """The kernels of the chain by their peers, for as long as this holds."""
+    places = {
+        (detect_regions, "LEVELS"): LEVELS,
+        (detect_regions, "component_tree"): _tree,
+        (detect_regions, "largest_above"): _largest_above,
+        (detecting, "two_class_variance"): _variance,
+        (segment_lift, "edge_distance"): _distance,
+        (segment_rrt, "edge_distance"): _distance,
+        (ellipse, "edge_distance"): _distance,
+        (segment_rrt, "medial"): _ridge,
+        (ridges, "ridge_paths"): _ridge_paths,
+        (ellipse, "relevance"): _relevance,
+        (ellipse, "nearest"): _nearest,
+    }
+    own = {place: getattr(*place) for place in places}
+    try:
+        for (module, name), peer in places.items():
+            setattr(module, name, peer)
+        yield
+    finally:
+        for (module, name), kernel in own.items():
+            setattr(module, name, kernel)
+
+
+def _variance(image: NDArray[np.uint8], boxes: object) -> NDArray[np.float64]:
+    given = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
+    out = np.empty(len(given))
+    peers.two_class_variance(image, given, out)
+    return out
+
+
+def _distance(edges: NDArray[np.bool_]) -> NDArray[np.float64]:
+    free = (~edges).astype(np.uint8)
+    return cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+
+
+def _ridge(domain: NDArray[np.bool_], radius: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+    left = rimmed(domain, 1)
+    jit.ridge(left, rimmed(radius, 1), least)
+    return left[1:-1, 1:-1]
+
+
+def _relevance(
+    points: NDArray[np.float64], gradients: NDArray[np.float64], seeds: object, weight: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    best, value = np.empty(len(points), dtype=np.int64), np.empty(len(points))
+    peers.relevance(points, gradients, np.array(seeds, dtype=np.float64).reshape(-1, 2), weight, best, value)
+    return best, value
+
+
+def _nearest(line: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[None, NDArray[np.float64]]:
+    out = np.empty(len(points))
+    peers.nearest(line, points, out)
+    return None, out
+
+
+def _ridge_paths(labels: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
+    order, end = np.empty((np.count_nonzero(labels), 2), dtype=np.int64), np.zeros(count, dtype=np.int64)
+    peers.ridge_paths(rimmed(labels, 1), count, order, end)
+    return [order[first:last] for first, last in pairwise(end)]
+
+
+def _largest_above(parent: NDArray[np.int32], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    above = np.zeros(len(parent))
+    peers.largest_above(parent, value, above)
+    return above
+
+
+def _tree(image: NDArray[np.uint16], connectivity: int, max_level: int, min_area: int) -> RegionTree:
+    """pylena's tree with the attributes of ours, by plain loops; numbered as ours, so children come first."""
+    assert connectivity == 8
+    height = (LEVELS - np.minimum(image, max_level + 1)).astype(np.uint8)
+    tree = pylena.morpho.maxtree(height, 8)
+    nodes = np.asarray(tree.nodemap).astype(np.int64)
+    parent, level = np.asarray(tree.parent).astype(np.int64), np.asarray(tree.values).astype(np.int64)
+    ints, moments, greys = _attributes(height, nodes, parent)
+    kept = (ints[:, 0] >= min_area) & (level > LEVELS - max_level - 1)
+    number = np.full(len(parent) + 1, -1)
+    number[:-1][kept] = np.arange(np.count_nonzero(kept))[::-1]
+    order, start = _ranges(nodes, parent, ints[:, 0])
+    area, top, left, bottom, right, euler, perimeter = ints[kept][::-1].T.astype(np.int32)
+    greys, rising = greys[kept][::-1], level[kept][::-1]
+    return RegionTree(
+        height.shape,
+        8,
+        order,
+        (LEVELS - rising).astype(np.int32),
+        number[parent[kept][::-1]].astype(np.int32),
+        start[kept][::-1].astype(np.int32),
+        area,
+        np.stack([top, left, bottom - top + 1, right - left + 1], axis=1),
+        euler,
+        perimeter,
+        moments[kept][::-1],
+        LEVELS * area.astype(np.int64) - greys[:, 0],
+        LEVELS**2 * area.astype(np.int64) - 2 * LEVELS * greys[:, 0] + greys[:, 1],
+    )
+
+
+@numba.njit(nogil=True, cache=True)
+def _attributes(
+    height: NDArray[np.uint8], nodes: NDArray[np.int64], parent: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Area, box, Euler number and perimeter; moments; grey sums of each node: pixels, then from the leaves up."""
+    rows, cols = height.shape
+    ints, moments = np.zeros((len(parent), 7), dtype=np.int64), np.zeros((len(parent), 5), dtype=np.int64)
+    greys = np.zeros((len(parent), 2), dtype=np.int64)
+    ints[:, 1:3] = 2**31
+    for row in range(rows):
+        for col in range(cols):
+            node, own = nodes[row, col], height[row, col]
+            pairs, corners = 0, 4
+            for side in range(4):
+                down, across = (-1, 0, 1, 0)[side], (0, 1, 0, -1)[side]
+                beside, along = (0, 1, 0, -1)[side], (1, 0, -1, 0)[side]
+                pairs += _before(height, row + down, col + across, row, col)
+                if (
+                    _before(height, row + down, col + across, row, col)
+                    or _before(height, row + beside, col + along, row, col)
+                    or _before(height, row + down + beside, col + across + along, row, col)
+                ):
+                    corners -= 1
+            ints[node, 0] += 1
+            ints[node, 1] = min(ints[node, 1], row)
+            ints[node, 2] = min(ints[node, 2], col)
+            ints[node, 3] = max(ints[node, 3], row)
+            ints[node, 4] = max(ints[node, 4], col)
+            ints[node, 5] += corners - 3 + pairs
+            ints[node, 6] += 4 - 2 * pairs
+            moments[node, 0] += row
+            moments[node, 1] += col
+            moments[node, 2] += row * row
+            moments[node, 3] += col * col
+            moments[node, 4] += row * col
+            greys[node, 0] += own
+            greys[node, 1] += np.int64(own) * own
+    for node in range(len(parent) - 1, 0, -1):
+        up = parent[node]
+        for k in (0, 5, 6):
+            ints[up, k] += ints[node, k]
+        for k in (1, 2):
+            ints[up, k] = min(ints[up, k], ints[node, k])
+        for k in (3, 4):
+            ints[up, k] = max(ints[up, k], ints[node, k])
+        for k in range(5):
+            moments[up, k] += moments[node, k]
+        for k in range(2):
+            greys[up, k] += greys[node, k]
+    return ints, moments, greys
+
+
+@numba.njit(nogil=True, cache=True)
+def _before(height: NDArray[np.uint8], row: int, col: int, other_row: int, other_col: int) -> bool:
+    """Whether a pixel is in the picture and in every region that holds the other: higher, or as high and earlier."""
+    if row < 0 or col < 0 or row >= height.shape[0] or col >= height.shape[1]:
+        return False
+    own, other = height[row, col], height[other_row, other_col]
+    return own > other or (own == other and (row, col) < (other_row, other_col))
+
+
+@numba.njit(nogil=True, cache=True)
+def _ranges(
+    nodes: NDArray[np.int64], parent: NDArray[np.int64], area: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Pixels in an order in which each node's are a range, and where each begins."""
+    start = np.zeros(len(parent), dtype=np.int64)
+    following = np.zeros(len(parent), dtype=np.int64)
+    for node in range(1, len(parent)):
+        start[node] = following[node] = following[parent[node]]
+        following[parent[node]] += area[node]
+    order = np.empty(nodes.size, dtype=np.int32)
+    flat = nodes.ravel()
+    for place in range(nodes.size):
+        order[following[flat[place]]] = place
+        following[flat[place]] += 1
+    return order, start
