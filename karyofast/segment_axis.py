@@ -129,21 +129,30 @@ def partitions(
     groups = [_by_candidate(decode(maps, level), owner) for level in (ON, *other_levels)]
     groups += [_by_candidate(other(maps, ON), owner) for other in others]
     ways: list[list[list[Chromosome]]] = [[] for _ in candidates]
-    core = maps[2:].max(axis=0)
-    for number, one in enumerate(candidates):
-        here = owner == number
+    foreground, core = maps[0].ravel(), maps[2:].max(axis=0).ravel()
+    for number, (one, here) in enumerate(zip(candidates, _places(owner, len(candidates)), strict=True)):
         stained_dirt = metaphase.polarity == "dark"
-        if _debris(maps[0][here], core[here], number in groups[0], stained_dirt):
+        if _debris(foreground[here], core[here], number in groups[0], stained_dirt):
             ways[number].append([])
             continue
+        whole = False
         for group in groups:
-            way = [
-                known_piece(piece, ways[number], WIDTH / zoom)
-                for piece in _divide(number, one, group.get(number, []), maps, zoom)
-            ]
+            cores = group.get(number, [])
+            if len(cores) < 2 and whole:
+                continue  # the same mask again
+            whole = whole or len(cores) < 2
+            way = [known_piece(piece, ways[number], WIDTH / zoom) for piece in _divide(number, one, cores, maps, zoom)]
             if not any(alike(way, known) for known in ways[number]):
                 ways[number].append(way)
     return ways
+
+
+def _places(owner: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
+    """Flat places of the grid's pixels of each of `count` candidates."""
+    there = np.flatnonzero(owner >= 0)
+    names = owner.ravel()[there]
+    order = np.argsort(names, kind="stable")
+    return np.split(there[order], np.searchsorted(names[order], np.arange(1, count)))
 
 
 def _lifted_cores(maps: NDArray[np.float32], threshold: float) -> list[Core]:
