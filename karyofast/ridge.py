@@ -162,8 +162,10 @@ def _extended(pieces: Sequence[Piece], radius: NDArray[np.float64], width: float
 
 def _paths(rest: NDArray[np.bool_], zones: NDArray[np.uint8], radius: NDArray[np.float64]) -> list[Piece]:
     """The connected parts of what is left of the ridge, as paths in order."""
-    _, zone_of = cv2.connectedComponents(zones, connectivity=8)
-    near = cv2.dilate(zone_of.astype(np.float32), np.ones((3, 3), np.uint8)).astype(int)
+    near = np.zeros(rest.shape, dtype=np.float32)
+    if zones.any():
+        _, zone_of = cv2.connectedComponents(zones, connectivity=8)
+        near = np.asarray(cv2.dilate(zone_of.astype(np.float32), np.ones((3, 3), np.uint8)), dtype=np.float32)
     count, labels = cv2.connectedComponents(rest.astype(np.uint8), connectivity=8)
     pieces = []
     for path in ridge_paths(np.asarray(labels, dtype=np.int32), count):
