@@ -56,6 +56,7 @@ def test_one_seed_says_nothing_of_differences(tmp_path):
     assert text.count("One seed alone") == 2
     assert "points (95 %" not in text
     assert "| CNN | 70.0 (1) | 70.0 (1) |" in text
+    assert "beside 10 cells 83.3 % of what a network is shown is added" in text
 
 
 def test_a_report_of_a_run_that_was_stopped_leaves_open_what_is_not_done(tmp_path):

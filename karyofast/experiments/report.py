@@ -161,10 +161,12 @@ def _few(found: Found) -> Section:
         ]
     picture = chart(lines, "PT, %, by the number of cells trained on", "cells trained on")
     write_png(found.folder / "few.png", picture)
+    persons, fewest = found.scope.few_persons, min(cells or found.cells for cells in found.scope.cells)
     text = (
         "PT by the number of cells trained on; each kind of chromosome added in the same number "
-        f"(np {found.scope.few_persons}), the same steps for each arm. Simulated: drawn from the ideogram. Composed: "
-        "real ones of the training cells laid into scenes, photographed anew and cut out.",
+        f"(np {persons}), the same steps for each arm. Simulated: drawn from the ideogram. Composed: "
+        "real ones of the training cells laid into scenes, photographed anew and cut out. Batches are drawn from all "
+        f"alike: beside {fewest} cells {percent(persons / (persons + fewest))} % of what a network is shown is added.",
     )
     return Section("Few cells: what helps", text, tuple(rows), "few.png")
 
