@@ -446,6 +446,8 @@ def test_differences_are_paired_over_seeds():
     assert paired({0: 60.0, 1: 65.0, 2: 61.0}, base).chance > 0.5
     assert paired({0: 60.0}, base) is None
     assert paired(base, base).chance == 1.0
+    # two seeds that agree to the last digit prove nothing
+    assert paired({seed: one + 4.0 for seed, one in list(base.items())[:2]}, base).chance == 0.5
     assert paired({5: 1.0, 0: 51.0, 1: 72.0}, base).seeds == 2
 
 
