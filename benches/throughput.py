@@ -2,6 +2,7 @@
 
     python benches/throughput.py --images 2000
     python benches/throughput.py --images 40 --memory-at 20
+    python benches/throughput.py --images 2000 --two-alone      only the run of two jobs
 
 The images are the real G-band metaphases, turned, mirrored and made a little brighter or darker, and 1 % broken files.
 All runs do the same images in one call of this script and share their cores out: the networks of one job run on both
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--memory-at", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--two-alone", action="store_true", help="only the run of two jobs on two cores")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("KARYOFAST_DATA", ROOT / "../shared/data")))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -119,10 +121,12 @@ def main() -> None:
         draw_images(given.images, given.data, images, given.seed)
         found = [
             measure(images, Path(temporary) / f"jobs{jobs}-cores{cores}", jobs, cores, given.memory_at)
-            for jobs, cores in ((1, 1), (1, 2), (2, 2))
+            for jobs, cores in (((2, 2),) if given.two_alone else ((1, 1), (1, 2), (2, 2)))
         ]
     for one in found:
         print(json.dumps(one))
+    if given.two_alone:
+        return
     alone, one, two = (side["images_per_s"] for side in found)
     print(f"two jobs do {two / one:.2f} times the images of one on both cores")
     print(f"two jobs do {two / alone:.2f} times the images of one on one core")
