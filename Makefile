@@ -174,6 +174,10 @@ scores: $(VENV)/.dev
 	$(EVALUATE) pipeline --data $(DATA)/gband
 	$(EVALUATE) pipeline --data $(DATA)/gband --masks true
 	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out
+	$(BIN)/karyofast simulate -n 75 --varied --crops $(DATA)/pki3.zip -o $(RUNS)/composed
+	$(EVALUATE) pipeline --data $(RUNS)/composed
+	$(EVALUATE) pipeline --data $(RUNS)/composed --masks true
+	$(EVALUATE) failures --data $(RUNS)/composed -o $(RUNS)/failures-composed
 	$(EVALUATE) pipeline --data $(DATA)/mfish --slides held-out --masks true
 	$(BIN)/karyofast run $(DATA)/gband/annotated $(DATA)/gband/unlabelled -o $(RUNS)/gband --force
 
