@@ -162,7 +162,7 @@ class Reader:
             self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
         sizes = surprise([one.area for one in new], self._typical)
         for one, crop, label, size in zip(new, straightened, labels, sizes, strict=True):
-            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop), size)
+            self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop, label), size)
         if not first:
             self._once.update(id(one) for one in new)
         return [self._known[id(one)] for one in chromosomes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
@@ -59,6 +60,13 @@ simulated crossing pairs taken for one 9 in 10 have less."""
 STRANGE = 60.0
 """Nats for what the crop leaves out, as a share of the mask: the usual crossing pair, 0.07 short, costs a gain."""
 
+ODD = 0.3
+"""Nats of `Piece.strangeness` from which arms are looked for though a piece's bands are read surely."""
+
+UNWHOLE = 4.0
+"""Nats, at most, for what is read as no whole single chromosome: an unplaced cluster must not be cheaper than two
+chromosomes that a crossing makes hard to read."""
+
 BODY = 0.65
 """Widths from the axis within which a pixel belongs to the chromosome itself; a straight rim lies at 0.5."""
 
@@ -74,7 +82,7 @@ ASTRIDE = 1.2
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A chromosome of some way, with its crop, its label and the nats that its shape costs."""
+    """A chromosome of some way, with its crop, its label and its strangeness, nats."""
 
     chromosome: Chromosome
     straightened: Straightened
@@ -111,10 +119,14 @@ OpenWay = tuple[Piece | Sketch, ...]
 """The same, perhaps not read."""
 
 
-def strangeness(chromosome: Chromosome, straightened: Straightened) -> float:
-    """Nats that a shape costs: a crossing pair taken for one has arms that its straightened crop leaves out."""
+def strangeness(chromosome: Chromosome, straightened: Straightened, label: Label) -> float:
+    """Nats against a piece, whatever its class.
+
+    A crossing pair taken for one has arms that its straightened crop leaves out, and shows no single chromosome.
+    """
     accounted = float(straightened.widths.sum()) / chromosome.area
-    return STRANGE * max(0.0, ACCOUNTED - accounted)
+    whole = max(1.0 - label.nothing, math.exp(-UNWHOLE))
+    return STRANGE * max(0.0, ACCOUNTED - accounted) - math.log(whole)
 
 
 def joins(ways: Sequence[OpenWay], candidate: Candidate) -> list[list[Chromosome]]:
@@ -206,7 +218,7 @@ def arms(way: Way) -> list[list[Chromosome]]:
     """
     found = []
     for number, piece in enumerate(way):
-        if piece.strangeness <= 0.0 and _settled(piece):
+        if piece.strangeness < ODD and _settled(piece):
             continue
         rest = [other.chromosome for at, other in enumerate(way) if at != number]
         found += [[*rest, *parts] for parts in _disarmed(piece)]

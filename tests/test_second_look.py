@@ -274,8 +274,8 @@ def test_a_sure_piece_and_a_short_one_are_not_cut():
 def test_a_crossing_pair_taken_for_one_is_strange_and_a_bent_chromosome_is_not():
     cross = piece(line((60, 20), (60, 140)) | line((15, 80), (105, 80)))
     bent = piece(line((20, 30), (90, 30)) | line((90, 30), (90, 110)))
-    assert strangeness(cross.chromosome, cross.straightened) > 4.0
-    assert strangeness(bent.chromosome, bent.straightened) < 1.0
+    assert strangeness(cross.chromosome, cross.straightened, label("1")) > 4.0
+    assert strangeness(bent.chromosome, bent.straightened, label("1")) < 1.0
 
 
 def test_a_strange_shape_counts_against_its_way():
