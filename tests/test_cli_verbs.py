@@ -346,7 +346,7 @@ def test_evaluate_classification_uses_the_split_asked_for(karyofast, few_crops):
         assert code == 0
         content = json.loads(out)
         assert (content["split"], content["rotate"], content["seed"]) == (split, True, 3)
-        totals[split] = content["scores"]["g-band"]["chromosomes"]
+        totals[split] = content["scores"]["g-band-fast"]["chromosomes"]
     assert totals == {"test": 4, "train": 3, "all": 9}
 
 

@@ -145,9 +145,9 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
         ({"device": "cpu"}, "g-band-fast-int8", "q-band-int8"),
         ({"precision": "int8"}, "g-band-fast-int8", "q-band-int8"),
         ({"runtime": "onnxruntime", "device": "cpu", "precision": "int8"}, "g-band-fast-int8", "q-band-int8"),
-        ({"precision": "fp32"}, "g-band", "q-band"),
-        ({"runtime": "torch"}, "g-band", "q-band"),
-        ({"device": "cuda"}, "g-band", "q-band"),
+        ({"precision": "fp32"}, "g-band-fast", "q-band"),
+        ({"runtime": "torch"}, "g-band-fast", "q-band"),
+        ({"device": "cuda"}, "g-band-fast", "q-band"),
         ({"model": "mine"}, "mine", "mine"),
     ],
 )
@@ -164,7 +164,7 @@ def test_auto_is_the_separator_of_the_stain():
 
 
 @pytest.mark.parametrize("ending", ["", INT8])
-@pytest.mark.parametrize("name", [*CLASSIFIERS.values(), "g-band-fast"])
+@pytest.mark.parametrize("name", [*CLASSIFIERS.values(), "g-band"])
 def test_what_a_shipped_classifier_says_is_a_probability(name, ending):
     from karyofast.runtimes.onnx import OnnxClassifier
 

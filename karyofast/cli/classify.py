@@ -26,7 +26,7 @@ def classify(
     out: Annotated[Path, typer.Option("--out", "-o", help="Table of predictions (CSV).", dir_okay=False)] = Path(
         "predictions.csv"
     ),
-    model: Model = "g-band",
+    model: Model = "g-band-fast",
     runtime: Runtime = None,
     device: Device = None,
     precision: Precision = None,
