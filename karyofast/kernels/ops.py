@@ -2,70 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from karyofast.kernels.assign import assign
-from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
+from karyofast.kernels.operation import Arguments, Operation, Source, one_array
+from karyofast.kernels.ops_axis import AXIS_OPERATIONS
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
 from karyofast.kernels.tree import component_tree, largest_above
-
-Arguments = dict[str, Any]
-
-
-class Source(Protocol):
-    """Where an operation's inputs come from: Hypothesis in the tests (small, ties, empties)."""
-
-    def integer(self, low: int, high: int) -> int:
-        """A whole number, both ends included."""
-
-    def choice(self, options: Sequence[Any]) -> Any:
-        """One of `options`."""
-
-    def array(self, shape: tuple[int, ...], dtype: Any, low: float, high: float) -> NDArray[Any]:
-        """An array with values in low..high, both ends included, whole numbers for a whole dtype."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One kernel.
-
-    Attributes
-    ----------
-    name : str
-    function : callable
-        The public function; takes `impl`.
-    draw : callable
-        Keyword arguments for `function` from a `Source`: small, with ties and empties.
-    scene : callable
-        Keyword arguments of real size from a density-like uint8 image, for the benches.
-    columns : callable
-        What `function` returned, as named arrays that must agree between the implementations.
-    rtol : float
-        Relative tolerance of float columns (whole numbers match exactly).
-    numba : bool
-        Whether there is a kernel in Numba beside the compiled one.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    draw: Callable[[Source], Arguments]
-    scene: Callable[[NDArray[np.uint8]], Arguments]
-    columns: Callable[[Any], Mapping[str, NDArray[Any]]]
-    rtol: float = 0.0
-    numba: bool = False
-
-
-def _one_array(result: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-    return {"result": result}
 
 
 def tree_columns(tree: RegionTree) -> Mapping[str, NDArray[Any]]:
@@ -186,105 +137,6 @@ def _relevance_columns(result: tuple[NDArray[Any], NDArray[Any]]) -> Mapping[str
     return {"best": result[0], "value": result[1]}
 
 
-def _draw_line(source: Source, least: int) -> NDArray[np.float64]:
-    """A line on a grid of quarters, which makes ties and points that lie on one another."""
-    return 0.25 * source.array((source.integer(least, 8), 2), np.int64, 0, 40).astype(np.float64)
-
-
-def _draw_mask(source: Source) -> NDArray[np.bool_]:
-    shape = (source.integer(1, 10), source.integer(1, 10))
-    mask = source.array(shape, np.uint8, 0, source.choice((1, 4))) > 0
-    mask[source.integer(0, shape[0] - 1), source.integer(0, shape[1] - 1)] = True
-    return mask
-
-
-def _scene_mask(density: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The largest of what is dense, with a rim of background: a chromosome or a cluster."""
-    labels, _ = ndimage.label(density > int(density.max()) // 2)
-    largest = labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())
-    return np.pad(largest[ndimage.find_objects(largest.astype(np.uint8))[0]], 3)
-
-
-def _scene_line(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    pixels = np.argwhere(mask)
-    return np.linspace(pixels[0], pixels[-1], int(np.ptp(pixels)) + 3).astype(np.float64)
-
-
-def _draw_nearest(source: Source) -> Arguments:
-    points = 0.25 * source.array((source.integer(0, 40), 2), np.int64, 0, 40)
-    return {"line": _draw_line(source, 1), "points": points}
-
-
-def _scene_nearest(density: NDArray[np.uint8]) -> Arguments:
-    mask = _scene_mask(density)
-    return {"line": _scene_line(mask), "points": np.argwhere(mask)}
-
-
-def _draw_inner_path(source: Source) -> Arguments:
-    mask = _draw_mask(source)
-    return {"mask": mask, "depth": source.array(mask.shape, np.float64, 1, source.choice((1, 3))).round()}
-
-
-def _scene_inner_path(density: NDArray[np.uint8]) -> Arguments:
-    mask = _scene_mask(density)
-    return {"mask": mask, "depth": edge_distance(~mask)}
-
-
-def _draw_prolonged(source: Source) -> Arguments:
-    width = source.choice((0.0, 1.0, 4.5))
-    return {"line": _draw_line(source, 3), "mask": _draw_mask(source), "width": width, "out": source.integer(0, 3)}
-
-
-def _scene_prolonged(density: NDArray[np.uint8]) -> Arguments:
-    mask = _scene_mask(density)
-    return {"line": _scene_line(mask), "mask": mask, "width": 12.0, "out": 2}
-
-
-def _draw_curve(source: Source) -> Arguments:
-    mask = _draw_mask(source)
-    points = np.argwhere(mask)[:: source.choice((1, 2))]
-    reach, most_bends = source.choice((0.9, 9.0)), source.choice((0, 1, 5, 14))
-    return {
-        "line": _draw_line(source, 3),
-        "mask": mask,
-        "points": points,
-        "weights": source.array((len(points),), np.int64, 1, 9),
-        "fit": CurveFit(reach, bends=0.7, stiffness=1e-4, rounds=source.integer(0, 3), most_bends=most_bends, out=2),
-    }
-
-
-def _scene_curve(density: NDArray[np.uint8]) -> Arguments:
-    mask = _scene_mask(density)
-    points = np.argwhere(mask)
-    fit = CurveFit(reach=0.9, bends=0.7, stiffness=1e-4, rounds=3, most_bends=5, out=2)
-    return {"line": _scene_line(mask), "mask": mask, "points": points, "weights": np.ones(len(points)), "fit": fit}
-
-
-def _draw_run(source: Source) -> Arguments:
-    line = _draw_line(source, 1)
-    shape = (len(line), source.integer(1, 9))
-    rows, cols = (0.25 * source.array(shape, np.int64, 0, 40).astype(np.float32) for _ in range(2))
-    soft = source.array(shape, np.float32, 0, 1)
-    return {"line": line, "rows": rows, "cols": cols, "soft": soft, "reach": source.choice((0.0, 1.5)), "least": 0.25}
-
-
-def _scene_run(density: NDArray[np.uint8]) -> Arguments:
-    mask = _scene_mask(density)
-    line = _scene_line(mask)
-    cols = line[:, 1:] + np.arange(-16, 17)
-    rows = np.broadcast_to(line[:, :1], cols.shape)
-    soft = ndimage.map_coordinates(mask.astype(np.float32), [rows, cols], order=1)
-    return {"line": line, "rows": rows, "cols": cols, "soft": soft, "reach": 14.0, "least": 0.05}
-
-
-def _nearest_columns(result: tuple[NDArray[Any], NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    return {"at": result[0], "distance": result[1]}
-
-
-def _path_columns(result: tuple[NDArray[Any], float]) -> Mapping[str, NDArray[Any]]:
-    return {"path": result[0], "reach": np.array(result[1])}
-
-
 def _draw_costs(source: Source) -> Arguments:
     rows = source.integer(0, 6)
     shape = (rows, rows + source.integer(0, 5))
@@ -333,7 +185,7 @@ OPERATIONS: tuple[Operation, ...] = (
         function=two_class_variance,
         draw=_draw_boxes,
         scene=_scene_boxes,
-        columns=_one_array,
+        columns=one_array,
         rtol=1e-12,  # the same sums in another order
     ),
     Operation(
@@ -341,14 +193,14 @@ OPERATIONS: tuple[Operation, ...] = (
         function=edge_distance,
         draw=_draw_edges,
         scene=_scene_edges,
-        columns=_one_array,
+        columns=one_array,
     ),
     Operation(
         name="ridge",
         function=ridge,
         draw=_draw_ridge,
         scene=_scene_ridge,
-        columns=_one_array,
+        columns=one_array,
         numba=True,
     ),
     Operation(
@@ -363,7 +215,7 @@ OPERATIONS: tuple[Operation, ...] = (
         function=largest_above,
         draw=_draw_above,
         scene=_scene_above,
-        columns=_one_array,
+        columns=one_array,
     ),
     Operation(
         name="relevance",
@@ -373,54 +225,13 @@ OPERATIONS: tuple[Operation, ...] = (
         columns=_relevance_columns,
         rtol=1e-12,  # the compiler may fuse a product with a sum
     ),
-    Operation(
-        name="nearest",
-        function=nearest,
-        draw=_draw_nearest,
-        scene=_scene_nearest,
-        columns=_nearest_columns,
-    ),
-    Operation(
-        name="inner_path",
-        function=inner_path,
-        draw=_draw_inner_path,
-        scene=_scene_inner_path,
-        columns=_path_columns,
-    ),
-    Operation(
-        name="evenly",
-        function=evenly,
-        draw=lambda source: {"line": _draw_line(source, 1)},
-        scene=lambda density: {"line": _scene_line(_scene_mask(density))},
-        columns=_one_array,
-    ),
-    Operation(
-        name="prolonged",
-        function=prolonged,
-        draw=_draw_prolonged,
-        scene=_scene_prolonged,
-        columns=_one_array,
-    ),
-    Operation(
-        name="principal_curve",
-        function=principal_curve,
-        draw=_draw_curve,
-        scene=_scene_curve,
-        columns=_one_array,
-    ),
-    Operation(
-        name="own_run",
-        function=own_run,
-        draw=_draw_run,
-        scene=_scene_run,
-        columns=_one_array,
-    ),
+    *AXIS_OPERATIONS,
     Operation(
         name="assign",
         function=assign,
         draw=_draw_costs,
         scene=_scene_costs,
-        columns=_one_array,
+        columns=one_array,
     ),
     Operation(
         name="lifted_cores",
