@@ -24,8 +24,9 @@ MARGIN = 2.5
 """Nats by which another way must be better, odds of 12: of 1.5, 2, 2.5 and 3 what separates most on mfish's training
 slides."""
 
-TAKEN_BACK = 1.0
-"""The same for what the separator holds for dirt: it must be read as what the cell lacks, which brings 2 nats."""
+TAKEN_BACK = 0.3
+"""The same for what the separator holds for dirt: it must be read as what the cell lacks, which brings 2 nats at most.
+Of 0.3 and 1 what finds more on composed metaphases of validation cases; of 40 real pictures none has any taken back."""
 
 ROUNDS = 3
 """Passes over the candidates: taking one way can make another's better."""
