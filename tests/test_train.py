@@ -211,8 +211,23 @@ def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
         ablate(crops, tmp_path, replace(options, batch=6), 1, (ALL,))
     with pytest.raises(OptionError, match="no elastic"):
         ablate(crops, tmp_path, options, 1, ("no elastic",))
+    with pytest.raises(OptionError, match="must be one of"):
+        ablate(crops, tmp_path, options, 1, ("without composed metaphases",))
     for augmentation, _ in ARMS.values():
         replace(options.augmentation, **augmentation)
+
+
+def test_an_arm_without_composed_metaphases_trains_on_the_others(crops, tmp_path):
+    from dataclasses import replace
+
+    from karyofast.train.ablation import ablate
+
+    renamed = replace(crops, cell=np.char.replace(crops.cell, str(crops.cell[crops.part("train")[0]]), "composed 0"))
+    options = replace(OPTIONS, epochs=1, network="slim", batch=4, composed=1)
+    steps = {}
+    for arm in ("all of it", "without composed metaphases"):
+        ablate(renamed, tmp_path, options, 1, (arm,), tell=lambda arm, _, total, __: steps.update({arm: total}))
+    assert steps["without composed metaphases"] < steps["all of it"]
 
 
 def test_the_temperature_makes_a_network_as_sure_as_it_is_right(crops):

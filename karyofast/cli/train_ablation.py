@@ -34,6 +34,7 @@ def ablation(
     arm: Annotated[list[str] | None, typer.Option(help="An arm by its name; none: all.")] = None,
     teachers: Teachers = None,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
+    composed: Annotated[int, typer.Option(min=0, help="Composed metaphases to train on too.")] = 0,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak of the learning rate.")] = 1.5e-3,
     threads: TrainThreads = 0,
@@ -67,6 +68,7 @@ def ablation(
         batch=batch,
         rate=rate,
         simulated=simulated,
+        composed=composed,
         teachers=tuple(teachers or ()),
     )
     check_data(data)

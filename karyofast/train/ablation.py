@@ -33,6 +33,7 @@ AFFINE = {"zoom": 0.0, "stretch": 0.0, "turn": 0.0, "shift": 0.0}
 ARMS: Mapping[str, tuple[Mapping[str, float], Mapping[str, Any]]] = {
     ALL: ({}, {}),
     "without simulated chromosomes": ({}, {"simulated": 0}),
+    "without composed metaphases": ({}, {"composed": 0}),
     "without affine changes": (AFFINE, {}),
     "without elastic changes": ({"elastic": 0.0}, {}),
     "without stain (contrast, brightness)": ({"contrast": 0.0, "brightness": 0.0}, {}),
@@ -40,8 +41,8 @@ ARMS: Mapping[str, tuple[Mapping[str, float], Mapping[str, Any]]] = {
     "without remnants of neighbours and cut ends": ({"remnant": 0.0, "clipped": 0.0}, {}),
     "without crops of no chromosome": ({"nothing": 0.0}, {}),
     "without the average of weights": ({}, {"average": 0.0}),
-    "affine changes alone": (PLAIN, {"simulated": 0, "late": 1.0, "late_defocus": 0.0}),
-    "no augmentation": ({**PLAIN, **AFFINE}, {"simulated": 0, "late": 1.0, "late_defocus": 0.0}),
+    "affine changes alone": (PLAIN, {"simulated": 0, "composed": 0, "late": 1.0, "late_defocus": 0.0}),
+    "no augmentation": ({**PLAIN, **AFFINE}, {"simulated": 0, "composed": 0, "late": 1.0, "late_defocus": 0.0}),
 }
 """What an arm changes of `Augmentation`, and of `TrainOptions`. A half turn and mirrors are in every arm."""
 
@@ -75,7 +76,8 @@ def ablate(
     Parameters
     ----------
     crops : CropSet
-        Of a data set, with simulated cells where `options.simulated` is not 0.
+        Of a data set, with simulated cells where `options.simulated` is not 0, composed ones where `options.composed`
+        is not.
     folder : Path
         One run folder an arm and seed.
     options : TrainOptions
@@ -99,7 +101,10 @@ def ablate(
     OptionError
         No such arm, or the folder holds a run with other options.
     """
-    known = [*ARMS, *([TAUGHT] if options.teachers else [])]
+    alone = replace(options, teachers=())
+    # what the whole training does without is no arm
+    known = [arm for arm in ARMS if arm == ALL or _options(arm, options) != alone]
+    known += [TAUGHT] if options.teachers else []
     for arm in arms:
         if arm not in known:
             raise OptionError(f"--arm must be one of: {'; '.join(known)}. Got: {arm}.")
@@ -140,7 +145,9 @@ def _answer(
         with np.load(kept) as file:
             return file["classes"], file["up"]
     kept.unlink(missing_ok=True)
-    used = crops if how.simulated else crops.only(~np.char.startswith(crops.cell, "simulated "))
+    used = crops
+    for kind, cells in (("simulated ", how.simulated), ("composed ", how.composed)):
+        used = used if cells else used.only(~np.char.startswith(used.cell, kind))
     network = train(used, run, how, True, device, lambda *told: tell(arm, *told), workers)
     classes, up = predict(network, how.frame, crops, crops.part("test"), device)
     with replacing(kept) as temporary, temporary.open("wb") as file:
