@@ -8,9 +8,7 @@ metaphases (`karyofast.simulate_composed`) show a classifier these, with a class
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -23,13 +21,14 @@ from karyofast.errors import OptionError
 from karyofast.evaluate_match import iou_matrix
 from karyofast.io import metaphase_from_array
 from karyofast.masks import shared_pixels
-from karyofast.pipeline import Models, load_models
+from karyofast.runtimes.load import load_separators
 from karyofast.segment import segment
+from karyofast.segment_lift import Separator
 from karyofast.simulate import varied
 from karyofast.simulate_composed import compose_metaphase, labelled_cells
 from karyofast.straighten import straighten
-from karyofast.train.crops import NO_CHROMOSOME, Cell, CropSet, joined, masked
-from karyofast.types import Chromosome
+from karyofast.train.crops import NO_CHROMOSOME, Cell, CropSet, joined, masked, one_by_one
+from karyofast.types import Chromosome, Polarity
 
 LEAST, MOST = 0.6, 0.4
 """Intersection over union with a true chromosome from which a crop shows it, and below which it shows no single one."""
@@ -68,28 +67,20 @@ def compose(
     """
     cells = labelled_cells(CropSource(path), "train")
     rows = [cells[number % len(cells)][1] for number in range(metaphases)]
-    done = []
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin) as pool:
-        for cell in pool.map(partial(_composed, path, stain, seed, variants), range(metaphases), rows, chunksize=2):
-            done.append(cell)
-            if progress:
-                progress(len(done))
+    done = one_by_one(partial(_composed, path, stain, seed, variants), list(enumerate(rows)), jobs, progress)
     return joined([cell for cell in done if cell], variants)
 
 
-_models: Models | None = None
+@cache
+def _separator(polarity: Polarity) -> Separator:
+    """The shipped separator, once a process."""
+    return load_separators(OPTIONS.segment, threads=1)(polarity)
 
 
-def _begin() -> None:
-    """Load the networks of this process."""
-    global _models
-    cv2.setNumThreads(1)
-    _models = load_models(OPTIONS, threads=1)
-
-
-def _composed(path: Path, stain: Staining, seed: int, variants: int, number: int, rows: list[CropRow]) -> Cell | None:
+def _composed(path: Path, stain: Staining, seed: int, variants: int, task: tuple[int, list[CropRow]]) -> Cell | None:
     """What detection and separation make of one composed metaphase; None where they find nothing."""
-    assert _models is not None
+    cv2.setNumThreads(1)
+    number, rows = task
     rng = np.random.default_rng([seed, 4, number])
     try:
         drawn = compose_metaphase(rng, CropSource(path), rows, varied(rng, SimulateOptions(stain=stain)))
@@ -97,8 +88,7 @@ def _composed(path: Path, stain: Staining, seed: int, variants: int, number: int
         return None
     metaphase = metaphase_from_array(drawn.image, polarity=drawn.polarity)
     candidates, _ = examine(metaphase, OPTIONS.detect)
-    separator = _models.separator and _models.separator(metaphase.polarity)
-    pieces = segment(metaphase, candidates, OPTIONS.segment, separator)
+    pieces = segment(metaphase, candidates, OPTIONS.segment, _separator(metaphase.polarity))
     # a cluster taken for one is what the second look has to see through
     pieces += [Chromosome(one.box, one.mask) for at, one in enumerate(candidates) if _several(pieces, at)]
     crops, labels, up = [], [], []

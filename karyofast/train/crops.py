@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,9 @@ from karyofast.io import metaphase_from_array, read_metaphase
 from karyofast.simulate import simulate_metaphase, varied
 from karyofast.straighten import straighten
 from karyofast.types import Chromosome, Straightened
+
+T = TypeVar("T")
+Made = TypeVar("Made")
 
 CHUNK = 16
 """Cells a worker takes at once."""
@@ -139,13 +143,20 @@ def simulate(
     The real ones of a data set come from few microscopes; simulated ones add other looks, and let what the simulator
     draws be read.
     """
-    done: list[Cell] = []
+    return joined(one_by_one(partial(_simulated, stain, seed, variants), range(cells), jobs, progress), variants)
+
+
+def one_by_one(
+    make: Callable[[T], Made], items: Sequence[T], jobs: int, progress: Callable[[int], None] | None
+) -> list[Made]:
+    """What `make` makes of each item, in `jobs` processes; `progress` is told how many are done."""
+    done = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for cell in pool.map(partial(_simulated, stain, seed, variants), range(cells), chunksize=2):
-            done.append(cell)
+        for one in pool.map(make, items, chunksize=2):
+            done.append(one)
             if progress:
                 progress(len(done))
-    return joined(done, variants)
+    return done
 
 
 def _simulated(stain: Staining, seed: int, variants: int, number: int) -> Cell:
