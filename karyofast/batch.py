@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from karyofast import __version__, report, run_folder, run_scripts
+from karyofast import __version__, report, run_folder, run_parts, run_scripts
 from karyofast.batch_facts import describe, models_of
 from karyofast.batch_image import Analyse, Setup, examine, in_turn
 from karyofast.batch_workers import LOCAL, Bounds, spread
@@ -135,7 +135,7 @@ def run(
             **now,
         )
         for task in tasks:
-            earlier = None if force else run_folder.finished(task, setup.settings)
+            earlier = None if force else run_parts.finished(task, setup.settings)
             if earlier is not None:
                 tell(task, earlier)
         events.write("resumed", images=len(rows))
@@ -258,10 +258,10 @@ def end(
         (out / CASES).unlink(missing_ok=True)
     else:
         write_cases(out / CASES, case_rows(rows))
-    seconds = run_folder.write_instances(out / INSTANCES, done, {"description": f"karyofast {__version__} run"})
+    seconds = run_parts.write_instances(out / INSTANCES, done, {"description": f"karyofast {__version__} run"})
     report.html(rows, out, {task.image: task.folder.name for task in tasks}, _facts(content))
     edited = [task.folder for task, row in zip(tasks, rows, strict=True) if row.edits]
-    edits = {folder.name: run_folder.read_part(folder)["made_from"]["edits"] for folder in edited}
+    edits = {folder.name: run_parts.read_part(folder)["made_from"]["edits"] for folder in edited}
     total = asdict(case_row("", rows))
     del total["case"]
     last = {"case_regex": case_regex, "total": total, "edits": edits, "seconds": seconds}

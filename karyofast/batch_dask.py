@@ -33,7 +33,8 @@ from distributed.worker import Worker
 from karyofast.batch_image import Setup
 from karyofast.batch_workers import LOCAL, Do, cores, interrupts_held, limit_threads
 from karyofast.errors import KaryofastError
-from karyofast.run_folder import Task, clear
+from karyofast.run_folder import Task
+from karyofast.run_parts import clear
 from karyofast.summary import SummaryRow, failed_row
 
 RETRIES = 2

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from karyofast import batch, batch_facts, pipeline, report, run_folder, run_scripts
+from karyofast import batch, batch_facts, pipeline, report, run_folder, run_parts, run_scripts
 from karyofast.batch_image import read_picture
 from karyofast.clock import Clock
 from karyofast.config import Options, from_dict
@@ -87,8 +87,8 @@ def edit(
             content, tasks = batch.begin([_given(task) for task in tasks], out, now)
             rows = {}
         for task, case, (karyotype, clock) in zip(tasks, cases, made, strict=True):
-            made_from = run_folder.source_of(task, settings)
-            row = run_folder.write_result(task, karyotype, made_from, options.arrange, clock)
+            made_from = run_parts.source_of(task, settings)
+            row = run_parts.write_result(task, karyotype, made_from, options.arrange, clock)
             rows[task] = replace(row, case=case)
         batch.end(list(rows), out, list(rows.values()), content, run.get("case_regex"))
     return [rows[task] for task in tasks]
@@ -103,7 +103,7 @@ def _task(known: Mapping[str, Task], name: str, folder: Path, settings: str) -> 
     """The image of a result that can be corrected."""
     if name not in known:
         raise OptionError(f"{folder}: has no result {name!r}. Got: {', '.join(known)}.")
-    if run_folder.finished(known[name], settings) is None:
+    if run_parts.finished(known[name], settings) is None:
         raise OptionError(
             f"{known[name].folder}: is not whole, or {known[name].path} has changed since. Run the picture again."
         )

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from karyofast import __version__, batch_facts, pipeline, remote, run_folder
+from karyofast import __version__, batch_facts, pipeline, remote, run_folder, run_parts
 from karyofast.batch_workers import Do
 from karyofast.clock import Clock
 from karyofast.config import Options
@@ -126,11 +126,11 @@ def examine(
     clock.begin("read")
 
     def look() -> Write:
-        made_from = run_folder.source_of(task, setup.settings)
+        made_from = run_parts.source_of(task, setup.settings)
         with ExitStack() as stack:
             placed = stack.enter_context(setup.store.place(task)) if setup.store else task
             with _disk(placed):
-                run_folder.clear(placed)
+                run_parts.clear(placed)
             karyotype = analyse(read_picture(placed, setup.options.polarity), clock=clock)
             for script in task.scripts:
                 karyotype = revise(karyotype, script, clock=clock)
@@ -138,7 +138,7 @@ def examine(
 
         def write() -> SummaryRow:
             with kept, _disk(placed):
-                return run_folder.write_result(placed, karyotype, made_from, setup.options.arrange, clock)
+                return run_parts.write_result(placed, karyotype, made_from, setup.options.arrange, clock)
 
         return partial(_or_failed, task, clock, write)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from karyofast import batch, remote, run_folder
+from karyofast import batch, remote, run_folder, run_parts
 from karyofast.config import Options
 from karyofast.errors import KaryofastError, OptionError, OutputError
 from karyofast.report import KARYOTYPE, PREVIEW, SummaryRow
@@ -59,7 +59,7 @@ class Store:
 
     def take(self, task: Task) -> None:
         """Bring the result of an image, or that it has none any more, to the mirror."""
-        run_folder.clear(task)
+        run_parts.clear(task)
         files, root = remote.at(self.url)
         with remote.told(OutputError, self.url, "read"):
             self._bring([task.folder], set(files.find(f"{root}/{task.folder.name}")))

@@ -25,7 +25,8 @@ from typing import Protocol
 
 from karyofast.errors import KaryofastError, OptionError
 from karyofast.report import SummaryRow, failed_row
-from karyofast.run_folder import Task, clear
+from karyofast.run_folder import Task
+from karyofast.run_parts import clear
 
 Do = Callable[[Task, Callable[[str], None]], SummaryRow]
 """Does one image; is given what to call with the name of each stage that begins."""

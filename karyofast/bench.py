@@ -26,7 +26,8 @@ from karyofast.io import read_metaphase, write_png
 from karyofast.kernels.ops import OPERATIONS
 from karyofast.models.store import CLASSIFIERS
 from karyofast.pipeline import Models
-from karyofast.run_folder import Task, read_part
+from karyofast.run_folder import Task
+from karyofast.run_parts import read_part
 from karyofast.simulate import simulate_metaphase
 from karyofast.types import Metaphase
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from karyofast import run_folder
+from karyofast import run_folder, run_parts
 from karyofast.batch_image import read_picture
 from karyofast.coco import ImageRecord, region_of
 from karyofast.config import ArrangeOptions, Options, from_dict
@@ -125,7 +125,7 @@ def _tasks(out: Path, run: Mapping[str, Any], names: Sequence[str]) -> list[tupl
 def _is_done(folder: Path, run: Mapping[str, Any]) -> bool:
     """Whether a result is whole, and of the settings that its run.json tells."""
     try:
-        made_from = run_folder.read_part(folder)["made_from"]
+        made_from = run_parts.read_part(folder)["made_from"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return (folder / KARYOTYPE).is_file() and made_from["settings"] == run_folder.fingerprint(run)
@@ -144,7 +144,7 @@ def read(task: Task) -> tuple[Karyotype, SummaryRow]:
         A result that is not whole.
     """
     try:
-        part = run_folder.read_part(task.folder)
+        part = run_parts.read_part(task.folder)
         told = json.loads((task.folder / KARYOTYPE).read_text(encoding="utf-8"))
         row, facts, entries = SummaryRow(**part["row"]), part["image"], part["annotations"]
         record = ImageRecord(1, facts["file_name"], int(facts["height"]), int(facts["width"]), {})

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast import coco, remote, run_folder
+from karyofast import coco, remote, run_folder, run_parts
 from karyofast.errors import DataError, NotBuiltError, OptionError
 from karyofast.files import replacing, write_whole
 from karyofast.report import SUMMARY
@@ -139,7 +139,7 @@ def pictures(run: Path) -> Iterator[Picture]:
 
 def _picture(run: Path, source: str, name: str) -> Picture:
     try:
-        part = run_folder.read_part(run / name)
+        part = run_parts.read_part(run / name)
         image = part["image"]
         marked = tuple(_marked(entry) for entry in part["annotations"])
         url = source if remote.is_url(source) else ""

@@ -15,7 +15,7 @@ import pytest
 from karyotypes import bars, karyotype, label, picture
 from run_tree import tree
 
-from karyofast import batch, batch_image, files, report, run_folder
+from karyofast import batch, batch_image, files, report, run_parts
 from karyofast.batch import run
 from karyofast.batch_workers import Bounds
 from karyofast.errors import OptionError, OutputError
@@ -107,7 +107,7 @@ def test_a_folder_that_may_not_be_written_to_any_more_stops_the_run(pictures, tm
         raise PermissionError(errno.EACCES, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder, "write_result", refused)
+        patch.setattr(run_parts, "write_result", refused)
         patch.setattr(os, "access", lambda path, mode: False)
         with pytest.raises(OutputError, match="Permission denied"):
             run(pictures, tmp_path / "out", analyse=analyse)
@@ -115,7 +115,7 @@ def test_a_folder_that_may_not_be_written_to_any_more_stops_the_run(pictures, tm
 
 
 def test_trouble_with_the_files_of_one_image_is_its_row_alone(pictures, tmp_path, monkeypatch, small):
-    real = run_folder.write_result
+    real = run_parts.write_result
 
     def odd(task, *given):
         if task.folder.name == "b":
@@ -123,7 +123,7 @@ def test_trouble_with_the_files_of_one_image_is_its_row_alone(pictures, tmp_path
         return real(task, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder, "write_result", odd)
+        patch.setattr(run_parts, "write_result", odd)
         rows = run(pictures, tmp_path / "out", analyse=analyse)
     assert [row.status for row in rows] == ["done", "failed", "done"]
     assert "Permission denied" in rows[1].error

@@ -25,7 +25,8 @@ from uuid import UUID, uuid4
 from karyofast.errors import KaryofastError, OptionError
 from karyofast.files import write_whole
 from karyofast.report import SummaryRow, failed_row
-from karyofast.run_folder import DRAWN, PART, Task, clear, read_part
+from karyofast.run_folder import DRAWN, PART, Task
+from karyofast.run_parts import clear, read_part
 from karyofast.serve.pool import Pool
 
 JOB, LOCK = "job.json", ".lock"
