@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import cv2
-
 from karyofast import __version__, consensus, view, view_layout
 from karyofast.case_results import Found, read
 from karyofast.consensus import Change, Clone
-from karyofast.errors import OptionError
+from karyofast.errors import ImageError, OptionError
 from karyofast.files import write_together
+from karyofast.png import encoded
 from karyofast.report import KARYOGRAM
 from karyofast.run_folder import PART, RUN, Task
 from karyofast.summary import Reached, SummaryRow
@@ -208,12 +207,13 @@ def write(case: Case, out: Path, sex_with_groups: bool = False) -> None:
     """
     if (out / RUN).exists() or (out / PART).exists():
         raise OptionError(f"{out}: must be no folder that `karyofast run` has written. Name another folder with -o.")
-    done, data = cv2.imencode(".png", view.draw(sheet(case, sex_with_groups), 1.0)[:, :, ::-1])
-    if not done:
-        raise OptionError(f"{out / KARYOGRAM}: is too large for PNG. Ask for fewer figures with --best.")
+    try:
+        drawn = encoded(view.draw(sheet(case, sex_with_groups), 1.0))
+    except ImageError as error:
+        raise OptionError(f"{out / KARYOGRAM}: {error} Ask for fewer figures with --best.") from error
     out.mkdir(parents=True, exist_ok=True)
     told = json.dumps(to_dict(case, out), indent=1, ensure_ascii=False) + "\n"
-    write_together(out, [(KARYOGRAM, bytes(data)), (TABLE, table(case)), (CASE, told)])
+    write_together(out, [(KARYOGRAM, drawn), (TABLE, table(case)), (CASE, told)])
 
 
 def sheet(case: Case, sex_with_groups: bool = False) -> Sheet:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from karyofast.errors import ImageError, OptionError
 from karyofast.files import write_whole
+from karyofast.png import encoded
 from karyofast.polarity import quantiles, seen_as
 from karyofast.types import Metaphase, Polarity
 
@@ -184,10 +185,11 @@ def _named_by(one: Path | str) -> list[Path]:
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write an image, grey (height, width) or RGB (height, width, 3), as PNG, whole or not at all."""
-    ordered = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-    if image.size == 0 or not (encoded := cv2.imencode(".png", ordered))[0]:
-        raise ImageError(f"{path}: an image of shape {image.shape} cannot be encoded as PNG.")
-    write_whole(path, encoded[1].tobytes())
+    try:
+        data = encoded(image)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    write_whole(path, data)
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
@@ -359,7 +361,8 @@ def _one_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
 def _average(colours: NDArray[np.generic]) -> NDArray[np.generic]:
     if colours.dtype.kind not in "buif":
         raise ImageError(f"must hold numbers. Got: {colours.dtype}.")
-    mean = colours.astype(np.float32).mean(axis=2)
+    red, green, blue = (colours[..., channel].astype(np.float32) for channel in range(3))
+    mean = (red + green + blue) / np.float32(3)
     return np.asarray(np.rint(mean).astype(colours.dtype) if colours.dtype.kind == "u" else mean)
 
 

@@ -21,6 +21,7 @@ from karyofast.config import ArrangeOptions
 from karyofast.edit import fingerprint
 from karyofast.errors import ImageError
 from karyofast.files import write_together, write_whole
+from karyofast.png import encoded
 from karyofast.summary import (
     Reached,
     SummaryRow,
@@ -133,9 +134,9 @@ def files(
     """What `write` writes, by the name of the file."""
     karyogram, overlay = view.karyogram(karyotype, options), view.overlay(karyotype)
     return {
-        KARYOGRAM: _encoded(karyogram, ".png"),
-        OVERLAY: _encoded(overlay, ".png"),
-        PREVIEW: _encoded(_preview(overlay, karyogram), ".jpg", cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
+        KARYOGRAM: encoded(karyogram),
+        OVERLAY: encoded(overlay),
+        PREVIEW: _jpeg(_preview(overlay, karyogram)),
         KARYOTYPE: json.dumps(to_dict(karyotype), indent=1, ensure_ascii=False, allow_nan=False),
     }
 
@@ -251,11 +252,12 @@ def _rounded(value: Any) -> float:
     return round(float(value), 4)
 
 
-def _encoded(picture: NDArray[np.uint8], suffix: str, *settings: int) -> bytes:
-    """An RGB picture as the bytes of a file."""
-    done, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), list(settings))
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """An RGB picture as the bytes of a JPEG file."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
     if not done:
-        raise ImageError(f"a picture of {picture.shape} px cannot be written as {suffix}.")
+        raise ImageError(f"a picture of {picture.shape} px cannot be written as JPEG.")
     return bytes(data)
 
 

@@ -85,16 +85,13 @@ def failures(
 
 def _write_sheets(folder: Path, drawn: list[Tile]) -> None:
     """Sheets of each kind of failure, KIND-1.png and so on."""
-    import cv2
-
-    from karyofast.files import write_whole
+    from karyofast.io import write_png
     from karyofast.view_failures import sheets
 
     folder.mkdir()
     for kind in dict.fromkeys(one.kind for one in drawn):
         for number, sheet in enumerate(sheets([one for one in drawn if one.kind == kind]), start=1):
-            _, coded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-            write_whole(folder / f"{kind}-{number}.png", coded.tobytes())
+            write_png(folder / f"{kind}-{number}.png", sheet)
 
 
 def _print(found: dict[str, FailureScore], by_image: bool) -> None:
