@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
@@ -112,9 +113,14 @@ def load_ideogram(resolution: Resolution = 550) -> dict[str, IdeogramChromosome]
     """
     if resolution not in get_args(Resolution):
         raise OptionError(f"`resolution` must be one of {get_args(Resolution)}. Got: {resolution!r}.")
+    return {one.name: one for one in _bundled(resolution)}
+
+
+@cache  # it comes with the package
+def _bundled(resolution: Resolution) -> tuple[IdeogramChromosome, ...]:
     rows = _rows(resolution)
     coarse = _rows(550) if resolution == 850 else []
-    return {name: _chromosome(name, rows, coarse) for name in CLASSES}
+    return tuple(_chromosome(name, rows, coarse) for name in CLASSES)
 
 
 def relative_lengths(resolution: Resolution = 550) -> dict[str, float]:

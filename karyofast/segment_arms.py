@@ -48,36 +48,56 @@ def find_cores(lifted: NDArray[np.float32], threshold: float = ON) -> list[Core]
     crossed = lifted[1] > ON
     count, arms = components((core > threshold) & ~crossed, LEAST_BIN)
     zones, overlaps = components(crossed, 1)
+    of_arm, of_zone = _pixels(arms, count), _pixels(overlaps, zones)
     group = np.arange(count)
     shared: dict[int, list[int]] = {}
     for zone in range(1, zones):
-        here = overlaps == zone
+        here = np.stack(np.divmod(of_zone[zone], core.shape[1]), axis=1)
         meeting = _meeting(here, arms)
-        for one, other in _joined(here, arms, meeting):
+        points = {arm: np.stack(np.divmod(of_arm[arm], core.shape[1]), axis=1) for arm in meeting}
+        for one, other in _joined(here, points):
             group[group == group[other]] = group[one]
         for arm in meeting:
             shared.setdefault(arm, []).append(zone)
     cores = []
+    on = core.ravel() > threshold
     for first in dict.fromkeys(group[1:].tolist()):
         members = [arm for arm in range(1, count) if group[arm] == first]
-        under = sorted({zone for arm in members for zone in shared.get(arm, [])})
-        pixels = np.flatnonzero(np.isin(arms, members) | (np.isin(overlaps, under) & (core > threshold)))
+        under = {zone for arm in members for zone in shared.get(arm, [])}
+        parts = [*(of_arm[arm] for arm in members), *(of_zone[zone][on[of_zone[zone]]] for zone in under)]
+        pixels = np.sort(np.concatenate(parts))
         if len(pixels) >= LEAST_CORE:
             cores.append(Core(pixels, float(core.ravel()[pixels].mean())))
     return cores
 
 
-def _meeting(zone: NDArray[np.bool_], arms: NDArray[np.int32]) -> list[int]:
-    """The arms that come up to an overlap."""
-    around = cv2.dilate(zone.astype(np.uint8), np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)).astype(bool)
-    return [int(arm) for arm in np.unique(arms[around]) if arm]
+def _pixels(labels: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
+    """Flat places of each of `count` labels, rising; none for 0, the background."""
+    there = np.flatnonzero(labels)
+    names = labels.ravel()[there]
+    order = np.argsort(names, kind="stable")
+    return np.split(there[order], np.searchsorted(names[order], np.arange(1, count)))
 
 
-def _joined(zone: NDArray[np.bool_], arms: NDArray[np.int32], meeting: list[int]) -> list[tuple[int, int]]:
-    """Pairs of arms that go on into one another under an overlap, the straightest first, each arm once."""
-    middle = np.argwhere(zone).mean(axis=0)
-    ways = {arm: _away(middle, np.argwhere(arms == arm)) for arm in meeting}
-    pairs = sorted((float(ways[one] @ ways[other]), one, other) for one, other in combinations(meeting, 2))
+def _meeting(zone: NDArray[np.int64], arms: NDArray[np.int32]) -> list[int]:
+    """The arms that come up to an overlap, given its pixels (row, column)."""
+    top, left = np.maximum(zone.min(axis=0) - REACH, 0)
+    bottom, right = zone.max(axis=0) + REACH + 1
+    window = arms[top:bottom, left:right]
+    around = np.zeros(window.shape, dtype=np.uint8)
+    around[zone[:, 0] - top, zone[:, 1] - left] = 1
+    around = np.asarray(cv2.dilate(around, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)), dtype=np.uint8)
+    return [int(arm) for arm in np.unique(window[around > 0]) if arm]
+
+
+def _joined(zone: NDArray[np.int64], arms: dict[int, NDArray[np.int64]]) -> list[tuple[int, int]]:
+    """Pairs of arms that go on into one another under an overlap, the straightest first, each arm once.
+
+    Of the overlap and of the arms that come up to it the pixels (row, column) are given.
+    """
+    middle = zone.mean(axis=0)
+    ways = {arm: _away(middle, points) for arm, points in arms.items()}
+    pairs = sorted((float(ways[one] @ ways[other]), one, other) for one, other in combinations(ways, 2))
     found, used = [], set[int]()
     for cosine, one, other in pairs:
         if cosine <= STRAIGHT and not used & {one, other}:

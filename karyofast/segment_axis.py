@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -65,6 +66,15 @@ class Core:
 
     pixels: NDArray[np.int64]
     score: float
+
+
+class _Held(NamedTuple):
+    """Pixels of a candidate: row and column in its box, and where they lie on the network's grid."""
+
+    rows: NDArray[np.intp]
+    cols: NDArray[np.intp]
+    y: NDArray[np.intp]
+    x: NDArray[np.intp]
 
 
 Decoder = Callable[[NDArray[np.float32], float], Sequence[Core]]
@@ -135,13 +145,14 @@ def partitions(
         if _debris(foreground[here], core[here], number in groups[0], stained_dirt):
             ways[number].append([])
             continue
-        whole = False
+        whole, held = False, _held(one, maps, zoom)
         for group in groups:
             cores = group.get(number, [])
             if len(cores) < 2 and whole:
                 continue  # the same mask again
             whole = whole or len(cores) < 2
-            way = [known_piece(piece, ways[number], WIDTH / zoom) for piece in _divide(number, one, cores, maps, zoom)]
+            pieces = _divide(number, one, cores, held, maps[1], zoom)
+            way = [known_piece(piece, ways[number], WIDTH / zoom) for piece in pieces]
             if not any(alike(way, known) for known in ways[number]):
                 ways[number].append(way)
     return ways
@@ -191,7 +202,9 @@ def known_piece(one: Chromosome, ways: Sequence[Sequence[Chromosome]], width: fl
 
 
 def _same(one: Chromosome, other: Chromosome, width: float) -> bool:
-    if overlap_share(one, other) <= SAME:
+    less, more = sorted((one.area, other.area))
+    # what two masks share is no more than the smaller of them
+    if less / more <= SAME or overlap_share(one, other) <= SAME:
         return False
     top, left = min(one.box.top, other.box.top), min(one.box.left, other.box.left)
     bottom, right = (max(a.box.slices[axis].stop for a in (one, other)) for axis in (0, 1))
@@ -245,27 +258,37 @@ def _without_echoes(cores: list[Core]) -> list[Core]:
     return kept
 
 
-def _divide(
-    number: int, candidate: Candidate, cores: Sequence[Core], lifted: NDArray[np.float32], zoom: float
-) -> list[Chromosome]:
-    """Give the pixels of one candidate to its cores; fluff at its rim goes to nobody."""
+def _held(candidate: Candidate, lifted: NDArray[np.float32], zoom: float) -> _Held:
+    """The pixels of a candidate without the fluff at its rim."""
     box = candidate.box
     rows, cols = np.nonzero(candidate.mask)
-    # where each pixel of the candidate lies on the network's grid
     y = np.clip(np.rint((rows + box.top + 0.5) * zoom - 0.5).astype(int), 0, lifted.shape[1] - 1)
     x = np.clip(np.rint((cols + box.left + 0.5) * zoom - 0.5).astype(int), 0, lifted.shape[2] - 1)
     clean = lifted[0, y, x] >= RIM
-    if clean.mean() >= LEAST_KEPT:
-        rows, cols, y, x = rows[clean], cols[clean], y[clean], x[clean]
+    if clean.mean() < LEAST_KEPT:
+        return _Held(rows, cols, y, x)
+    return _Held(rows[clean], cols[clean], y[clean], x[clean])
+
+
+def _divide(
+    number: int,
+    candidate: Candidate,
+    cores: Sequence[Core],
+    held: _Held,
+    overlap: NDArray[np.float32],
+    zoom: float,
+) -> list[Chromosome]:
+    """Give the pixels that are `held` of one candidate to its cores; `overlap` is the network's."""
+    box, (rows, cols, y, x) = candidate.box, held
     if len(cores) < 2:
         mask = np.zeros(candidate.mask.shape, dtype=bool)
         mask[rows, cols] = True
         return [_chromosome(largest(mask), box, cores[0].score if cores else 0.5, number)]
-    shape = lifted.shape[1:]
-    window = (slice(y.min(), y.max() + 1), slice(x.min(), x.max() + 1))
-    distance = np.stack([_distance(core, shape, window)[y - y.min(), x - x.min()] for core in cores])
+    top, left = int(y.min()), int(x.min())
+    window = Box(top, left, int(y.max()) + 1 - top, int(x.max()) + 1 - left)
+    distance = np.stack([_distance(core, overlap.shape[1], window)[y - top, x - left] for core in cores])
     nearest = distance.argmin(axis=0)
-    shared = (lifted[1, y, x] > ON) & (distance <= REACH * WIDTH)
+    shared = (overlap[y, x] > ON) & (distance <= REACH * WIDTH)
     mine = (distance == 0) | shared
     mine[nearest, np.arange(len(rows))] = True
     found = []
@@ -278,13 +301,14 @@ def _divide(
     return _flagged(found, candidate) or [Chromosome(box, candidate.mask, score=0.3, candidate=number)]
 
 
-def _distance(core: Core, shape: tuple[int, ...], window: tuple[slice, slice]) -> NDArray[np.float32]:
-    """Distance of each pixel of the window to the core, px of the network's grid."""
-    away = np.ones(shape, dtype=np.uint8)
-    away.ravel()[core.pixels] = 0
-    if not (away[window] == 0).any():
-        return np.full(away[window].shape, np.inf, dtype=np.float32)
-    return edge_distance(away[window] == 0).astype(np.float32)
+def _distance(core: Core, columns: int, window: Box) -> NDArray[np.float32]:
+    """Distance of each pixel of the window to the core, px of the network's grid, which has so many `columns`."""
+    y, x = np.divmod(core.pixels, columns)
+    y, x = y - window.top, x - window.left
+    inside = (y >= 0) & (y < window.height) & (x >= 0) & (x < window.width)
+    there = np.zeros((window.height, window.width), dtype=bool)
+    there[y[inside], x[inside]] = True
+    return edge_distance(there).astype(np.float32)
 
 
 def _chromosome(mask: NDArray[np.bool_], box: Box, score: float, number: int) -> Chromosome:

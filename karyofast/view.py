@@ -41,6 +41,10 @@ LINE = 22
 COLUMN = 360
 """Least width of a column of the legend, px at scale 1."""
 
+CAPTION = 52
+"""Height of the strip below an overlay, px."""
+SLATE = 35
+"""Its grey level."""
 LARGEST_OVERLAY = 3000
 """Longest side of an overlay, px: larger pictures are reduced."""
 OVERLAY_ZOOM = 2.0
@@ -142,7 +146,9 @@ def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     method = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
     grey = np.asarray(cv2.resize(karyotype.metaphase.grey, size, interpolation=method), dtype=np.uint8)
-    picture = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+    sheet = np.full((size[1] + CAPTION, size[0], 3), SLATE, np.uint8)
+    picture = sheet[: size[1]]
+    picture[...] = grey[:, :, None]
     # chromosomes that were separated only have no class yet
     assigned = karyotype.arrangement.assigned or (-1,) * karyotype.count
     doubtful = set(karyotype.arrangement.low_confidence)
@@ -160,7 +166,8 @@ def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
         write(picture, mark, *place, 12, WHITE, anchor="middle", bold=True, halo=True)
     if numbers:
         _draw_numbers(picture, karyotype, zoom, assigned)
-    return np.vstack([picture, _caption(karyotype, size[0])])
+    _caption(sheet[size[1] :], karyotype)
+    return sheet
 
 
 def _draw_numbers(picture: NDArray[np.uint8], karyotype: Karyotype, zoom: float, assigned: Sequence[int]) -> None:
@@ -188,9 +195,9 @@ def class_colour(index: int) -> Colour:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _caption(karyotype: Karyotype, width: int) -> NDArray[np.uint8]:
-    """A strip with count, karyotype and flags, to go below a picture."""
-    strip = np.full((52, width, 3), 35, np.uint8)
+def _caption(strip: NDArray[np.uint8], karyotype: Karyotype) -> None:
+    """Write count, karyotype and flags on the strip below a picture."""
+    width = strip.shape[1]
     head = f"{karyotype.metaphase.name}   {karyotype.count} chromosomes   {karyotype.iscn or 'no karyotype'}"
     room = width - 40 - text_width(DRAFT, 11, bold=True)
     write(strip, fitting(head, 11, room), 10, 20, 11, WHITE)
@@ -199,7 +206,6 @@ def _caption(karyotype: Karyotype, width: int) -> NDArray[np.uint8]:
     if karyotype.dropped:
         told.append(f"thin outlines: {len(karyotype.dropped)} left out")
     write(strip, fitting(", ".join(told), 10, width - 20), 10, 42, 10, LEFT_OUT)
-    return strip
 
 
 def _draw_header(picture: NDArray[np.uint8], sheet: Sheet, scale: float) -> None:

@@ -258,9 +258,14 @@ def _gain(cell: Sequence[Straightened]) -> float:
     A chromosome is drawn with the geometric mean of the cell's gain and its own: unevenly stained homologues
     come closer without becoming equal.
     """
-    values = [one.crop[one.crop > 0] for one in cell]
-    values = [some for some in values if len(some)]
-    return DARKEST / max(float(np.percentile(np.concatenate(values), 99)), 1.0) if values else 1.0
+    counts = sum((np.bincount(one.crop.ravel(), minlength=256) for one in cell), np.zeros(256, dtype=np.int64))
+    below = np.cumsum(counts[1:])
+    if not below[-1]:
+        return 1.0
+    # percentile 99 as NumPy has it, between two levels: nothing needs to be sorted
+    place = 0.99 * float(below[-1] - 1)
+    low, high = (1.0 + float(np.searchsorted(below, at, side="right")) for at in (int(place), int(place) + 1))
+    return DARKEST / (low + (place - int(place)) * (high - low))
 
 
 def _picture(crop: NDArray[np.uint8], zoom: float, gain: float, tallest: float) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Literal, get_args
@@ -16,6 +17,8 @@ A compiled kernel takes the widest vectors that the processor has. ``portable``,
 instead, or are an error where the processor lacks it; what has one path only (ridge) runs that. ``numba`` is the kernel
 in Numba of an operation that has one: measured beside the C one, and never taken by itself.
 """
+
+_IMPLS = get_args(Impl)
 
 PATHS = ("portable", "avx2", "avx512")
 """Compiled paths, from the narrowest; their places are the numbers in csrc/cpu.h."""
@@ -41,8 +44,8 @@ def use_fast(impl: Impl, operation: str, missing: ImportError | None = None) -> 
     >>> use_fast("reference", "relevance")
     False
     """
-    if impl not in get_args(Impl):
-        raise OptionError(f"`impl` must be one of {get_args(Impl)}. Got: {impl!r}.")
+    if impl not in _IMPLS:
+        raise OptionError(f"`impl` must be one of {_IMPLS}. Got: {impl!r}.")
     if impl == "numba":
         raise OptionError(f"{operation} has no kernel in Numba. Got: impl='numba'. Pass impl='fast'.")
     if impl == "reference":
@@ -78,6 +81,7 @@ def numba_kernels() -> ModuleType:
         raise NotBuiltError("impl='numba' needs Numba. Install it with: pip install 'karyofast[numba]'") from error
 
 
+@cache  # neither the processor nor the build changes
 def cpu_paths() -> tuple[str, ...]:
     """Paths of the compiled kernels that this processor can run, the widest last; empty where none is built.
 

@@ -55,6 +55,8 @@ def session(
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.enable_cpu_mem_arena = not lean
+    # pictures and batches are of many sizes: a pattern, with its own large block, would be kept for each of them
+    settings.enable_mem_pattern = False
     # waiting threads would burn the cores that the other stages and the other jobs need
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
