@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +11,7 @@ from karyofast import detect_baselines, detect_regions
 from karyofast.config import DetectOptions
 from karyofast.detect_regions import Flattened, Measured
 from karyofast.detect_shape import AREA_LIMITS, SPECK, shape_faults
-from karyofast.kernels import two_class_variance
-from karyofast.polarity import quantiles
+from karyofast.kernels import two_class_variance, zone_gaps
 from karyofast.types import Candidate, Dropped, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
@@ -24,6 +22,9 @@ OWN_STAIN = 0.45
 """Height over density above the picture's background: what sits on a nucleus or a bright smear has less."""
 FAINTEST = 0.3
 """Mean height over the cell's typical one: fainter is debris or out of focus."""
+GROUND = 0.005
+"""Height against the stain's mean one below which no rim is looked for: what lies lower is too faint even to move the
+typical height. A higher limit would, on pictures full of faint debris."""
 LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
 LINK = (3.0, 1.6)
@@ -39,13 +40,21 @@ class _Found:
     flat: Flattened
     measured: Measured
     regions: NDArray[np.int64]
+    ground: NDArray[np.float64] | None = None
+    """Mean background under each region, grey levels, where it was asked for."""
 
     @property
     def height(self) -> NDArray[np.float64]:
         return np.asarray(self.measured.height[self.regions])
 
     def only(self, keep: NDArray[np.bool_]) -> _Found:
-        return _Found(self.flat, self.measured, self.regions[keep])
+        ground = None if self.ground is None else self.ground[keep]
+        return _Found(self.flat, self.measured, self.regions[keep], ground)
+
+    def grounded(self) -> tuple[_Found, NDArray[np.float64]]:
+        """The same with the ground, and the ground."""
+        ground = _ground(self) if self.ground is None else self.ground
+        return _Found(self.flat, self.measured, self.regions, ground), ground
 
 
 def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[Candidate]:
@@ -119,38 +128,50 @@ def examine(metaphase: Metaphase, options: DetectOptions | None = None) -> tuple
 def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> tuple[list[Candidate], list[Dropped]]:
     """Regions at the visible edge that pass the filters, and those that do not."""
     flat = detect_regions.flatten(density)
-    measured = detect_regions.measure(flat, options.connectivity, GRAIN * flat.width**2)
-    area = measured.tree.area
-    sized = area >= AREA_LIMITS[0] * flat.width**2
-    coarse = measured.outermost(0.5)
-    coarse = coarse[sized[coarse]]
-    typical = detect_regions.typical_height(area[coarse], measured.height[coarse])
-    cut = quantiles(density, 0.5)[0] <= detect_regions.CUT_TO_BLACK
+    measured, sized, typical = _looked_at(flat, options)
+    cut = bool(2 * np.count_nonzero(density <= detect_regions.CUT_TO_BLACK) >= density.size)
     fraction = detect_regions.visible_fraction(measured, sized & (measured.height >= FAINTEST * typical), cut)
     found = _Found(flat, measured, measured.outermost(fraction))
-    dropped: list[tuple[float, Dropped]] = []
+    dropped: list[Dropped] = []
+    told = FAINTEST * typical
     if options.filter_geometry:
-        found = _sift(found, shape_faults(found.measured.tree, found.regions, found.flat.width), dropped)
+        found = _sift(found, shape_faults(found.measured.tree, found.regions, found.flat.width), told, dropped)
     if options.filter_variance:
-        found = _sift(found, _intensity_faults(found, density), dropped)
+        found, _ = found.grounded()
+        found = _sift(found, _intensity_faults(found, density), told, dropped)
     if options.one_cell:
-        found = _sift(found, np.where(_strangers(found), "another cell", ""), dropped)
-    told = [one for height, one in dropped if height >= FAINTEST * typical]
-    return _candidates(found), told
+        found = _sift(found, np.where(_strangers(found), "another cell", ""), told, dropped)
+    return _candidates(found), dropped
 
 
-def _sift(found: _Found, faults: NDArray[np.str_], dropped: list[tuple[float, Dropped]]) -> _Found:
-    """The regions without a fault; the others, but for specks, are put down in `dropped` with their height."""
+def _looked_at(flat: Flattened, options: DetectOptions) -> tuple[Measured, NDArray[np.bool_], float]:
+    """The regions that the filters may choose among, which of them are large enough, and their typical height.
+
+    What the filters drop as a speck or as ground does not have to be enumerated: it is most of a picture.
+    """
+    least = AREA_LIMITS[0] * flat.width**2
+    ground = GROUND * detect_regions.stain_height(flat) if options.filter_variance else 0.0
+    smallest = least if options.filter_geometry else GRAIN * flat.width**2
+    measured = detect_regions.measure(flat, options.connectivity, smallest, ground)
+    sized = np.asarray(measured.tree.area >= least)
+    coarse = measured.outermost(0.5)
+    coarse = coarse[sized[coarse]]
+    return measured, sized, detect_regions.typical_height(measured.tree.area[coarse], measured.height[coarse])
+
+
+def _sift(found: _Found, faults: NDArray[np.str_], least: float, dropped: list[Dropped]) -> _Found:
+    """The regions without a fault; the others that are no specks and `least` high are put down in `dropped`."""
     tree = found.measured.tree
-    for place in np.flatnonzero((faults != "") & (faults != SPECK)):
+    for place in np.flatnonzero((faults != "") & (faults != SPECK) & (found.height >= least)):
         box, mask = tree.mask(int(found.regions[place]))
-        dropped.append((float(found.height[place]), Dropped(box, mask, "detect", str(faults[place]))))
+        dropped.append(Dropped(box, mask, "detect", str(faults[place])))
     return found.only(faults == "")
 
 
 def _candidates(found: _Found) -> list[Candidate]:
     tree, candidates = found.measured.tree, []
-    for index, ground in zip(found.regions.tolist(), _ground(found).tolist(), strict=True):
+    found, grounds = found.grounded()
+    for index, ground in zip(found.regions.tolist(), grounds.tolist(), strict=True):
         box, mask = tree.mask(index)
         level = round(float(found.measured.level[index]) + ground)
         candidates.append(Candidate(box, mask, level=level, euler=int(tree.euler[index])))
@@ -178,7 +199,7 @@ def _intensity_faults(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.s
     pixels = box[:, 2] * box[:, 3].astype(np.float64)
     spread = np.sqrt(two_class_variance(density, box) / pixels)
     around = np.median(found.flat.background[::4, ::4])  # an opening is smooth
-    ground = _ground(found)
+    ground = found.ground if found.ground is not None else _ground(found)
     own = height / np.maximum(height + np.maximum(ground - around, 0), 1e-9)
     return np.select(
         [~(height >= FAINTEST * typical), ~(own >= OWN_STAIN), ~(spread <= LARGEST_VARIANCE * height)],
@@ -198,10 +219,13 @@ def _strangers(found: _Found) -> NDArray[np.bool_]:
     cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
     if count < 2 or not cut.any():
         return np.zeros(count, dtype=bool)
-    first, second, gap = _neighbours(tree.shape, [tree.pixels(int(region)) for region in regions])
+    zones = np.zeros(tree.shape, dtype=np.int32)
+    for number, region in enumerate(regions):
+        zones.ravel()[tree.pixels(int(region))] = number + 1
     reach, ratio = LINK
-    linked = (gap <= reach * found.flat.width) & (np.abs(np.log(height[first] / height[second])) <= np.log(ratio))
-    group = _groups(count, first[linked], second[linked])
+    first, second = np.nonzero(zone_gaps(zones, count) <= reach * found.flat.width)
+    alike = np.abs(np.log(height[first] / height[second])) <= np.log(ratio)
+    group = _groups(count, first[alike], second[alike])
     main = np.argmax(np.bincount(group, tree.area[regions]))
     rimmed = np.bincount(group[cut], minlength=count) > 0
     rimmed[main] = False
@@ -217,28 +241,6 @@ def _groups(count: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> 
         np.minimum.at(group, first, lower)
         np.minimum.at(group, second, lower)
     return group
-
-
-def _neighbours(
-    shape: tuple[int, int], pixels: list[NDArray[np.int32]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs of regions whose areas of nearest pixels meet, and the gap between them where they meet, px."""
-    owner = np.zeros(shape, dtype=np.int64)
-    for number, inside in enumerate(pixels):
-        owner.ravel()[inside] = number + 1
-    distance, label = cv2.distanceTransformWithLabels(
-        (owner == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    of_label = np.zeros(int(label.max()) + 1, dtype=np.int64)
-    of_label[label[owner > 0]] = owner[owner > 0]
-    nearest = of_label[label] - 1
-    first, second, gap = [], [], []
-    for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        meet = nearest[one] != nearest[two]
-        first.append(nearest[one][meet])
-        second.append(nearest[two][meet])
-        gap.append(distance[one][meet] + distance[two][meet])
-    return np.concatenate(first), np.concatenate(second), np.concatenate(gap)
 
 
 def _with_variance(density: NDArray[np.uint8], found: list[Candidate]) -> list[Candidate]:

@@ -62,19 +62,19 @@ class Measured:
     Attributes
     ----------
     tree : RegionTree
+    image : uint16 (rows, columns)
+        What it is built of: `LEVELS` less the height above the background, which is spread over them.
     height, level : float (n,)
         Mean height above the background, and height of the rim, grey levels.
     above : float (n,)
         Largest ratio of level to mean height among the regions that hold this one.
-    rim : float (n,)
-        Sum over the rim of the step in density across it: by the divergence theorem the sum of the Laplacian inside.
     """
 
     tree: RegionTree
+    image: NDArray[np.uint16]
     height: NDArray[np.float64]
     level: NDArray[np.float64]
     above: NDArray[np.float64]
-    rim: NDArray[np.float64]
 
     def outermost(self, fraction: float) -> NDArray[np.int64]:
         """The largest regions whose level is at least `fraction` of their mean height: disjoint."""
@@ -86,30 +86,39 @@ def flatten(density: NDArray[np.uint8]) -> Flattened:
     smooth: NDArray[np.float32] = np.asarray(
         cv2.GaussianBlur(density.astype(np.float32), (0, 0), SMOOTHING), dtype=np.float32
     )
+    coarse: dict[int, NDArray[np.float32]] = {}
     width = WIDTH_GUESS * min(density.shape)
     diameter = FIRST_OPENING * width
     for _ in range(2):  # the second round no longer sees the nuclei that were wider than the first disk
-        width = _ridge_width(smooth - _opening(smooth, diameter)) or width
+        height = _opening(smooth, diameter, coarse)
+        width = _ridge_width(np.maximum(np.subtract(smooth, height, out=height), 0, out=height)) or width
         diameter = OPENING * width
-    background = _opening(smooth, diameter)
+    background = np.minimum(_opening(smooth, diameter, coarse), smooth)
     return Flattened(smooth - background, background, width)
 
 
-def measure(flat: Flattened, connectivity: int, smallest: float) -> Measured:
-    """Component tree of the flattened density, and what the choice needs of its regions of `smallest` px or more."""
+def stain_height(flat: Flattened) -> float:
+    """Mean height of the stain, each pixel weighted by its own height; 0 where there is none."""
+    height = flat.height[::4, ::4].astype(np.float64)
+    total = float(height.sum())
+    return float(np.square(height).sum()) / total if total > 0 else 0.0
+
+
+def measure(flat: Flattened, connectivity: int, smallest: float, ground: float = 0.0) -> Measured:
+    """Component tree of the flattened density, and what the choice needs of its regions.
+
+    Of those of `smallest` px or more whose rim is higher than `ground`, grey levels: only what is higher is looked at.
+    """
     top = float(flat.height.max())
     scale = LEVELS / top if top > 0 else 1.0
-    image = (LEVELS - np.rint(flat.height * scale)).astype(np.uint16)
+    levels = flat.height * np.float32(scale)
+    image = np.subtract(LEVELS, np.rint(levels, out=levels), out=levels).astype(np.uint16)
     # at height 0 all is ground: no rim
-    tree = component_tree(image, connectivity, LEVELS - 1, max(1, int(np.ceil(smallest))))
-    # whole numbers below 2^24: exact in single precision
-    laplacian = cv2.Laplacian(image, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
-    sums = np.concatenate([[0.0], np.cumsum(laplacian.ravel()[tree.order], dtype=np.float64)])
+    tree = component_tree(image, connectivity, LEVELS - max(1, int(ground * scale)), max(1, int(np.ceil(smallest))))
     height = (LEVELS - tree.grey_sum / tree.area) / scale
     level = (LEVELS - tree.level) / scale
-    rim = (sums[tree.start + tree.area] - sums[tree.start]) / scale
     above = largest_above(tree.parent, level / np.maximum(height, 1e-9))
-    return Measured(tree, height, level, above, rim)
+    return Measured(tree, image, height, level, above)
 
 
 def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) -> float:
@@ -118,11 +127,14 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) ->
     `sharp` says which regions of `measured` may take part, `cut` whether the background was cut to black.
     """
     steepness = np.zeros(len(FRACTIONS))
-    for place, fraction in enumerate(FRACTIONS):
-        chosen = measured.outermost(float(fraction))
-        chosen = chosen[sharp[chosen]]
-        sides = int(measured.tree.perimeter[chosen].sum())
-        steepness[place] = measured.rim[chosen].sum() / sides if sides else 0.0
+    able = np.flatnonzero(sharp & (measured.level >= FRACTIONS[0] * measured.height) & (measured.above < FRACTIONS[-1]))
+    height, level, above = measured.height[able], measured.level[able], measured.above[able]
+    chosen = (level >= FRACTIONS[:, None] * height) & (above < FRACTIONS[:, None])
+    ever = chosen.any(axis=0)
+    able, chosen = able[ever], chosen[:, ever]
+    rim, sides = _rims(measured, able), measured.tree.perimeter[able]
+    for place, among in enumerate(chosen):
+        steepness[place] = rim[among].sum() / sides[among].sum() if among.any() else 0.0
     best = int(np.argmax(steepness))
     steepest = float(FRACTIONS[best])
     if 0 < best < len(FRACTIONS) - 1:  # vertex of the parabola through the best three
@@ -131,6 +143,26 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) ->
         if bend < 0:
             steepest += 0.5 * float(FRACTIONS[1] - FRACTIONS[0]) * float((before - after) / bend)
     return float(np.clip((VISIBLE_CUT if cut else VISIBLE) * steepest, *VISIBLE_LIMITS))
+
+
+def _rims(measured: Measured, regions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum over the rim of the step across it: by the divergence theorem the sum of the Laplacian inside.
+
+    In steps of `measured.image`; of regions that may lie in one another, each pixel is read once.
+    """
+    tree = measured.tree
+    # whole numbers below 2^24: exact in single precision
+    steps = cv2.Laplacian(measured.image, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE).ravel()
+    start, end = tree.start[regions].astype(np.int64), (tree.start[regions] + tree.area[regions]).astype(np.int64)
+    rank = np.lexsort((-end, start))
+    reach = np.maximum.accumulate(np.concatenate([[0], end[rank]]))
+    outer = rank[end[rank] > reach[:-1]]  # the ranges of nested regions are nested
+    pixels = np.concatenate([tree.order[start[at] : end[at]] for at in outer] or [tree.order[:0]])
+    sums = np.concatenate([[0.0], np.cumsum(steps[pixels], dtype=np.float64)])
+    before = np.cumsum(end[outer] - start[outer]) - (end[outer] - start[outer])
+    within = np.searchsorted(start[outer], start, side="right") - 1
+    first = before[within] + start - start[outer][within]
+    return np.asarray(sums[first + end - start] - sums[first])
 
 
 def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> float:
@@ -142,15 +174,22 @@ def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> floa
     return float(height[rank][np.searchsorted(stain, 0.5 * stain[-1])])
 
 
-def _opening(smooth: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
-    """Greyscale opening by a disk, smoothed; on a coarse grid: a disk of about 12 px is as good and far faster."""
+def _opening(
+    smooth: NDArray[np.float32], diameter: float, known: dict[int, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Greyscale opening by a disk, smoothed, here and there above `smooth`.
+
+    On a coarse grid: a disk of about 12 px is as good and far faster. `known` keeps the picture on each grid.
+    """
     rows, columns = smooth.shape
     step = max(1, int(diameter // 12))
-    coarse = cv2.resize(smooth, (max(1, columns // step), max(1, rows // step)), interpolation=cv2.INTER_AREA)
-    size = max(3, round(diameter / step) | 1)
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    opened = cv2.GaussianBlur(cv2.morphologyEx(coarse, cv2.MORPH_OPEN, disk), (0, 0), size / 4)
-    return np.minimum(cv2.resize(opened, (columns, rows), interpolation=cv2.INTER_LINEAR), smooth)
+    if step not in known:
+        size = (max(1, columns // step), max(1, rows // step))
+        known[step] = np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    across = max(3, round(diameter / step) | 1)
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
+    opened = cv2.GaussianBlur(cv2.morphologyEx(known[step], cv2.MORPH_OPEN, disk), (0, 0), across / 4)
+    return np.asarray(cv2.resize(opened, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def _ridge_width(height: NDArray[np.float32]) -> float:

@@ -114,11 +114,11 @@ def outlines(tree: RegionTree, regions: NDArray[np.int64]) -> Outlines:
     pixels = np.concatenate([tree.pixels(int(region)) for region in regions])
     rows = pixels // width
     places = pixels + 2 * rows + (width + 3)  # with a rim of one pixel, since what lies beyond the picture is no region
-    label = np.zeros((height + 2, width + 2), dtype=np.float32)
-    label.ravel()[places] = np.repeat(np.arange(1, 1 + len(regions), dtype=np.float32), area)
-    depth = cv2.distanceTransform((label > 0).astype(np.uint8), cv2.DIST_L2, 5).ravel()[places]
-    around = np.ones((3, 3), dtype=np.uint8)
-    inside = (cv2.erode(label, around) == cv2.dilate(label, around)).ravel()[places]
+    canvas = np.zeros((height + 2, width + 2), dtype=np.uint8)
+    canvas.ravel()[places] = 1
+    depth = cv2.distanceTransform(canvas, cv2.DIST_L2, 5).ravel()[places]
+    # disjoint regions of one tree do not touch: where all around is region, it is the same one
+    inside = cv2.erode(canvas, np.ones((3, 3), dtype=np.uint8)).ravel()[places] != 0
     rim = np.flatnonzero(~inside)
     aspect, votes = _ellipse_votes(
         tree.moments[regions] / area[:, None],

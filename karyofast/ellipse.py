@@ -199,12 +199,11 @@ def _given(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> list
         here = labels == label
         if 2.0 * float(edge_distance(~rimmed(here, 1)).max()) >= LEAST_OVERLAP * width:
             continue
-        nearest = np.where(covers, distance, np.inf).argmin(axis=0)
-        for number in range(len(found)):
-            covers[number] &= ~here | (nearest == number)
-    open_pixels = mask & ~covers.any(axis=0)
-    nearest = distance.argmin(axis=0)
-    return [covers[number] | (open_pixels & (nearest == number)) for number in range(len(found))]
+        nearest = np.where(covers[:, here], distance[:, here], np.inf).argmin(axis=0)
+        covers[:, here] &= nearest == np.arange(len(found))[:, None]
+    unclaimed = mask & ~covers.any(axis=0)
+    covers[:, unclaimed] = distance[:, unclaimed].argmin(axis=0) == np.arange(len(found))[:, None]
+    return list(covers)
 
 
 def connected(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
@@ -212,8 +211,11 @@ def connected(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
     whole = []
     scraps: list[tuple[int, NDArray[np.bool_]]] = []
     for number, mask in enumerate(masks):
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-        largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else 0
+        count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+        if count == 2:
+            whole.append(mask)
+            continue
+        largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:])) if count > 1 else 0
         whole.append(mask & (labels == largest))
         scraps += [(number, labels == label) for label in range(1, count) if label != largest]
     result = [one.copy() for one in whole]

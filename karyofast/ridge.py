@@ -101,8 +101,8 @@ def cut(ridge: NDArray[np.bool_], radius: NDArray[np.float64], width: float) -> 
     ones = rimmed(ridge, 1).astype(np.uint8)
     around = cv2.filter2D(ones, cv2.CV_16S, np.ones((3, 3), np.float32))[1:-1, 1:-1] - 1
     zones = np.zeros(ridge.shape, dtype=np.uint8)
-    for row, col in np.argwhere(ridge & (around >= 3)):
-        cv2.circle(zones, (int(col), int(row)), max(1, round(radius[row, col])), 1, cv2.FILLED)
+    for row, col in np.argwhere(ridge & (around >= 3)).tolist():
+        cv2.circle(zones, (col, row), max(1, round(radius[row, col])), 1, cv2.FILLED)
     while True:
         found = _paths(ridge & (zones == 0), zones, radius)
         bridges = [one for one in found if _is_bridge(one, width)]

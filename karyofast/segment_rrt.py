@@ -103,7 +103,11 @@ def is_single(candidate: Candidate, typical_width: float) -> bool:
         `typical_width` is not positive.
     """
     _check_width(typical_width)
-    mask = rimmed(_filled(candidate.mask, typical_width), MARGIN)
+    return _is_single(rimmed(_filled(candidate.mask, typical_width), MARGIN), typical_width)
+
+
+def _is_single(mask: NDArray[np.bool_], typical_width: float) -> bool:
+    """The same of a mask on the canvas without small holes."""
     depth = edge_distance(~mask)
     if 2.0 * float(depth.max()) > BROAD * typical_width:
         return False
@@ -145,9 +149,11 @@ def separate(
     """
     if typical_width is None:
         typical_width = own_width([candidate])
-    if is_single(candidate, typical_width):
+    _check_width(typical_width)
+    mask = rimmed(_filled(candidate.mask, typical_width), MARGIN)
+    if _is_single(mask, typical_width):
         return [Chromosome(candidate.box, candidate.mask)]
-    shape = _from_density(metaphase, candidate, typical_width)
+    shape = _from_density(metaphase, candidate, mask, typical_width)
     pieces = ridge.cut(_ridge(shape, typical_width), shape.radius, typical_width)
     points = np.argwhere(shape.edges)
     gradients = shape.gradients[points[:, 0], points[:, 1]]
@@ -200,9 +206,8 @@ def _check_width(typical_width: float) -> None:
 
 
 def _solidity(mask: NDArray[np.bool_]) -> float:
-    rows = np.flatnonzero(mask.any(axis=1))
-    first, last = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    hull = cv2.convexHull(np.stack([np.tile(rows, 2), np.concatenate([first, last])], axis=1).astype(np.int32))
+    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
     # the hull joins pixel centres: half its rim is missing from its area
     return float(np.count_nonzero(mask) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
 
@@ -210,12 +215,12 @@ def _solidity(mask: NDArray[np.bool_]) -> float:
 def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask without its rim; as it is where nothing would be left."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    eroded = cv2.erode(mask.astype(np.uint8), cross).astype(bool)
+    eroded = cv2.erode(mask.view(np.uint8), cross).view(bool)
     return eroded if eroded.any() else mask
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    inner: NDArray[np.bool_] = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    inner: NDArray[np.bool_] = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
     return mask & ~inner
 
 
@@ -230,22 +235,21 @@ def _from_outline(mask: NDArray[np.bool_]) -> Shape:
 
 def _filled(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
     """The mask without its small holes; large ones lie between chromosomes."""
-    around = (~rimmed(mask, 1)).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    around = (~rimmed(mask, 1)).view(np.uint8)
+    count, labels = cv2.connectedComponents(around, connectivity=4)
     if count <= 2:
         return mask
-    small = stats[:, cv2.CC_STAT_AREA] <= HOLE * width**2
+    small = np.bincount(labels.ravel(), minlength=count) <= HOLE * width**2
     small[[0, labels[0, 0]]] = False  # the mask, and what lies around it
     return np.asarray(mask | small[labels][1:-1, 1:-1])
 
 
-def _from_density(metaphase: Metaphase, candidate: Candidate, width: float) -> Shape:
-    """Erosion, Canny and ring radius of a candidate.
+def _from_density(metaphase: Metaphase, candidate: Candidate, mask: NDArray[np.bool_], width: float) -> Shape:
+    """Erosion, Canny and ring radius of a candidate, whose mask on the canvas has no small holes.
 
     Canny's outline has gaps where a pale band reaches the rim; the outline of the eroded candidate closes them, or the
     ring radius would leak. Of Canny's edges inside only seams count: a band's rim is no border of a chromosome.
     """
-    mask = rimmed(_filled(candidate.mask, width), MARGIN)
     eroded = _eroded(mask)
     density = rimmed(metaphase.density[candidate.box.slices], MARGIN)
     grey = cv2.erode(np.where(mask, density, 0).astype(np.uint8), np.ones((3, 3), np.uint8))
@@ -271,8 +275,10 @@ def _seams(edges: NDArray[np.bool_], outline: NDArray[np.bool_], width: float) -
     seams = np.zeros(edges.shape, dtype=bool)
     for label in range(1, count):
         length = np.hypot(stats[label, cv2.CC_STAT_WIDTH], stats[label, cv2.CC_STAT_HEIGHT])
+        if length < SEAM_LENGTH * width:
+            continue
         here = labels == label
-        if length >= SEAM_LENGTH * width and bool((here & near).any()):
+        if bool((here & near).any()):
             seams |= here
     return seams
 

@@ -16,6 +16,7 @@
 #include "ridge_core.h"
 #include "tree_core.h"
 #include "variance_core.h"
+#include "zones_core.h"
 
 static int passed, failed;
 static uint64_t state = 46;
@@ -590,6 +591,41 @@ static void check_lifted(void) {
     kf_free_cores(&found);
 }
 
+/* Chamfer distance of a step of `down` and `across`, in closed form. */
+static int64_t chamfer(int32_t down, int32_t across) {
+    const int64_t one = abs(down), other = abs(across), more = one > other ? one : other, less = one + other - more;
+    return 2 * less <= more ? 143976 * less + 65536 * (more - 2 * less)
+                            : 143976 * (more - less) + 91750 * (2 * less - more);
+}
+
+/* Gaps between zones from the distance of every pixel to every pixel of a zone. */
+static void check_zones(int path) {
+    enum { MOST = 400, ZONES = 4 };
+    const int32_t height = 1 + (int32_t)draw(20), width = 1 + (int32_t)draw(20), size = height * width;
+    int32_t zones[MOST], owner[MOST];
+    int64_t near[MOST], gap[ZONES * ZONES], plain[ZONES * ZONES];
+    const uint32_t rare = 1 + draw(40);
+    for (int32_t i = 0; i < size; i++) zones[i] = draw(rare) ? 0 : 1 + (int32_t)draw(ZONES);
+    for (int i = 0; i < ZONES * ZONES; i++) plain[i] = INT64_MAX;
+    for (int32_t i = 0; i < size; i++) {
+        near[i] = INT64_MAX, owner[i] = 0;
+        for (int32_t k = 0; k < size; k++) {
+            const int64_t away = chamfer(i / width - k / width, i % width - k % width);
+            if (!zones[k] || away > near[i] || (away == near[i] && zones[k] > owner[i])) continue;
+            near[i] = away, owner[i] = zones[k];
+        }
+    }
+    for (int32_t i = 0; i < size; i++)
+        for (int down = 0; down < 2; down++) {
+            const int32_t k = i + (down ? width : 1);
+            if ((down ? k >= size : k % width == 0) || !owner[i] || owner[i] == owner[k]) continue;
+            int64_t *to = plain + (owner[i] - 1) * ZONES + owner[k] - 1;
+            int64_t *back = plain + (owner[k] - 1) * ZONES + owner[i] - 1;
+            if (near[i] + near[k] < *to) *to = *back = near[i] + near[k];
+        }
+    say("zones", path, kf_zone_gaps(zones, height, width, ZONES, gap, path) == 0 && !memcmp(gap, plain, sizeof gap));
+}
+
 int main(void) {
     for (int round = 0; round < 400; round++) check_lifted();
     for (int round = 0; round < 200; round++) check_inner_path();
@@ -605,6 +641,7 @@ int main(void) {
             check_variance(path);
             check_library(path);
             check_curve(path);
+            check_zones(path);
         }
     }
     printf("%d passed, %d failed\n", passed, failed);

@@ -12,7 +12,7 @@ from skimage.measure import euler_number, label, regionprops
 from skimage.morphology import max_tree
 
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.kernels import component_tree, edge_distance, largest_above, relevance, two_class_variance
+from karyofast.kernels import component_tree, edge_distance, largest_above, relevance, two_class_variance, zone_gaps
 from karyofast.kernels.dispatch import PATHS, cpu_path, cpu_paths, use_fast
 from karyofast.kernels.ops import OPERATIONS, tree_columns
 from karyofast.kernels.ring import ridge, ridge_paths
@@ -372,3 +372,35 @@ def test_parents_that_are_no_later_regions_are_named():
         largest_above(np.array([1, -1, -1], dtype=np.int32), values)
     with pytest.raises(TypeError, match="`parent` must be int32"):
         largest_above(np.array([1, -1]), values)
+
+
+def test_gaps_between_zones_are_those_of_the_distance_transform_of_opencv():
+    rng = np.random.default_rng(8)
+    zones = np.zeros((90, 120), dtype=np.int32)
+    for number in range(1, 10):
+        row, col = rng.integers(80), rng.integers(110)
+        zones[row : row + 8, col : col + 8] = number
+    away = np.stack(
+        [cv2.distanceTransform((zones != number).astype(np.uint8), cv2.DIST_L2, 5) for number in range(1, 10)]
+    )
+    owner, least = away.argmin(axis=0), away.min(axis=0)
+    expected = np.full((9, 9), np.inf)
+    for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        meet = owner[one] != owner[two]
+        first, second, gap = owner[one][meet], owner[two][meet], (least[one] + least[two])[meet]
+        np.minimum.at(expected, (first, second), gap)
+        np.minimum.at(expected, (second, first), gap)
+    found = zone_gaps(zones, 9)
+    assert np.array_equal(np.isfinite(found), np.isfinite(expected))
+    np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(expected)], rtol=1e-5)
+
+
+def test_zones_that_are_no_zones_are_named():
+    with pytest.raises(TypeError, match="`zones` must be int32"):
+        zone_gaps(np.zeros((2, 2), dtype=np.int64), 1)
+    with pytest.raises(ValueError, match=r"`zones` must be \(height, width\)"):
+        zone_gaps(np.zeros(4, dtype=np.int32), 1)
+    with pytest.raises(ValueError, match=r"`zones` must be 0 \.\. count"):
+        zone_gaps(np.full((2, 2), 3, dtype=np.int32), 2)
+    with pytest.raises(ValueError, match="`count` must"):
+        zone_gaps(np.zeros((2, 2), dtype=np.int32), -1)

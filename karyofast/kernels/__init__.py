@@ -13,6 +13,7 @@ from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
 from karyofast.kernels.tree import component_tree, largest_above
+from karyofast.kernels.zones import zone_gaps
 
 __all__ = [
     "CurveFit",
@@ -33,4 +34,5 @@ __all__ = [
     "ridge",
     "ridge_paths",
     "two_class_variance",
+    "zone_gaps",
 ]

@@ -26,6 +26,9 @@ def in_bands(work: Callable[[int, int], None], count: int, threads: int) -> None
     threads : int
         At least 1.
     """
+    if threads == 1 and count:
+        work(0, count)
+        return
     bands = min(threads, count)
     limits = [count * band // bands for band in range(bands + 1)] if bands else []
     others = [Thread(target=work, args=(limits[band], limits[band + 1])) for band in range(bands - 1)]

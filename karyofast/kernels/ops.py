@@ -19,6 +19,7 @@ from karyofast.kernels.ops_axis import AXIS_OPERATIONS
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
 from karyofast.kernels.tree import component_tree, largest_above
+from karyofast.kernels.zones import zone_gaps
 
 
 def tree_columns(tree: RegionTree) -> Mapping[str, NDArray[Any]]:
@@ -185,6 +186,18 @@ def _cores_columns(result: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]) -> M
     return dict(zip(("pixels", "starts", "scores"), result, strict=True))
 
 
+def _draw_zones(source: Source) -> Arguments:
+    shape, count = (source.integer(0, 10), source.integer(0, 12)), source.integer(0, 4)
+    # most pixels of no zone; a zone may have none or be in pieces
+    zones = source.array(shape, np.int32, -source.choice((0, 1, 4, 30)) * count, count)
+    return {"zones": np.maximum(zones, 0).astype(np.int32), "count": count}
+
+
+def _scene_zones(density: NDArray[np.uint8]) -> Arguments:
+    labels, count = ndimage.label(density > int(density.max()) // 2, np.ones((3, 3)))
+    return {"zones": np.asarray(labels, dtype=np.int32), "count": count}
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         name="component_tree",
@@ -260,5 +273,12 @@ OPERATIONS: tuple[Operation, ...] = (
         scene=_scene_lifted,
         columns=_cores_columns,
         rtol=1e-12,  # the same sums in another order
+    ),
+    Operation(
+        name="zone_gaps",
+        function=zone_gaps,
+        draw=_draw_zones,
+        scene=_scene_zones,
+        columns=one_array,
     ),
 )

@@ -276,3 +276,39 @@ def lifted_cores(
         means = [float(plane[on].mean(dtype=np.float64)) for plane, on in zip(values, here, strict=True) if on.any()]
         scores.append(float(np.mean(means)))
     return np.concatenate(pixels), np.cumsum([len(mine) for mine in pixels]), np.array(scores, dtype=np.float64)
+
+
+ZONE_BITS = 24
+"""Low bits of a distance that hold its zone, so that the least is the nearest zone and the first of equals."""
+
+
+def zone_gaps(zones: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Gaps in 65536ths of a pixel, row by row down and then up; the rules are in `zones.zone_gaps`."""
+    height, width = zones.shape
+    side, diagonal, knight = (weight << ZONE_BITS for weight in (65536, 91750, 143976))
+    nowhere = np.int64(1 << 61)
+    near = np.full((height + 4, width + 4), nowhere)
+    near[2:-2, 2:-2] = np.where(zones > 0, zones, nowhere)
+    along = side * np.arange(width)
+    steps = (
+        (1, 0, side),
+        (1, -1, diagonal),
+        (1, 1, diagonal),
+        (1, -2, knight),
+        (1, 2, knight),
+        (2, -1, knight),
+        (2, 1, knight),
+    )
+    for turned in (near, near[::-1, ::-1]):
+        for row in range(2, height + 2):
+            line = turned[row, 2:-2]
+            for up, across, weight in steps:
+                np.minimum(line, turned[row - up, 2 + across : 2 + across + width] + weight, out=line)
+            line[:] = np.minimum.accumulate(line - along) + along
+    near = near[2:-2, 2:-2]
+    owner, distance = (near & ((1 << ZONE_BITS) - 1)) - 1, near >> ZONE_BITS
+    gap = np.full((count, count), np.iinfo(np.int64).max)
+    for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        meet = owner[one] != owner[two]
+        np.minimum.at(gap, (owner[one][meet], owner[two][meet]), (distance[one] + distance[two])[meet])
+    return np.asarray(np.minimum(gap, gap.T))

@@ -71,7 +71,9 @@ class RegionTree:
     def mask(self, index: int) -> tuple[Box, NDArray[np.bool_]]:
         """Box of region `index` and its mask inside the box."""
         box = Box(*(int(value) for value in self.box[index]))
-        rows, columns = np.divmod(self.pixels(index), self.shape[1])
-        mask = np.zeros((box.height, box.width), dtype=bool)
-        mask[rows - box.top, columns - box.left] = True
-        return box, mask
+        pixels, width = self.pixels(index), self.shape[1]
+        # from places in the picture to places in the box
+        places = pixels - pixels // width * (width - box.width) - (box.top * box.width + box.left)
+        mask = np.zeros(box.height * box.width, dtype=bool)
+        mask[places] = True
+        return box, mask.reshape(box.height, box.width)
