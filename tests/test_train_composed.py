@@ -1,11 +1,13 @@
+import json
+
 import numpy as np
 import pytest
 
 from karyofast.classify import Frame
-from karyofast.crops import CropSource, split_of
+from karyofast.crops import CropSource, split_of, trained_slide
 from karyofast.models.vgg16 import NOTHING
 from karyofast.train.augment import Augmentation, augmented
-from karyofast.train.composed import compose
+from karyofast.train.composed import compose, cut_anew
 from karyofast.train.crops import NO_CHROMOSOME
 
 
@@ -47,3 +49,31 @@ def test_only_cells_of_training_cases_are_composed(data_dir):
 
     cells = labelled_cells(CropSource(data_dir / "pki3.zip"), "train")
     assert {split_of(rows[0].case) for _, rows in cells} == {"train"}
+
+
+def test_where_up_is_not_known_in_the_data_composed_metaphases_do_not_teach_it(data_dir):
+    bright = compose(data_dir / "bioimlab.zip", 1, "quinacrine", seed=2, variants=1, jobs=1, oriented=False)
+    assert len(bright.label) > 35
+    assert not bright.oriented.any()
+
+
+def test_real_metaphases_are_cut_anew_where_slide_and_class_allow_it(data_dir, tmp_path):
+    whole = json.loads((data_dir / "mfish" / "instances.json").read_text())
+    chosen = [next(one for one in whole["images"] if trained_slide(one["slide"]) == wanted) for wanted in (True, False)]
+    ids = {one["id"] for one in chosen}
+    for one in chosen:
+        (tmp_path / one["file_name"]).write_bytes((data_dir / "mfish" / one["file_name"]).read_bytes())
+    some = [one for one in whole["annotations"] if one["image_id"] in ids]
+    made = {"images": chosen, "annotations": some, "categories": whole["categories"]}
+    (tmp_path / "instances.json").write_text(json.dumps(made))
+    told = []
+    crops = cut_anew(tmp_path / "instances.json", variants=2, jobs=1, progress=lambda *how_far: told.append(how_far))
+    assert told == [(1, 1)]
+    assert set(crops.cell) == {f"anew {chosen[0]['file_name']}"}
+    assert set(crops.split) == {"train"}
+    assert not crops.oriented.any()
+    sure = [one["category_id"] - 1 for one in some if one["image_id"] == chosen[0]["id"] and not one["uncertain"]]
+    known = crops.label[crops.label != NO_CHROMOSOME]
+    assert 0.7 * len(sure) <= len(known)
+    # a cluster of one chromosome and little more shows that one a second time
+    assert (np.bincount(known, minlength=24) <= np.bincount(sure, minlength=24) + 1).all()

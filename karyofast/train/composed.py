@@ -1,25 +1,30 @@
-"""Training crops as the pipeline cuts them: metaphases composed of real chromosomes, detected and separated anew.
+"""Training crops as the pipeline cuts them: chromosomes of metaphases whose truth is known, found and separated anew.
 
 Somebody cut the chromosomes of a data set out by hand. In a picture the masks are the program's own: a rim a pixel
-tighter, part of a neighbour, a crossing in which the bands of two lie on one another. Chromosomes of composed
-metaphases (`karyofast.simulate_composed`) show a classifier these, with a class that is known.
+tighter, part of a neighbour, a crossing in which the bands of two lie on one another. Metaphases composed of real
+chromosomes (`karyofast.simulate_composed`), and real ones with hand-made masks, show a classifier these, with a class
+that is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from karyofast.coco import Truth
+from karyofast.coco import load as load_truth
 from karyofast.config import Options, SimulateOptions, Staining
 from karyofast.crops import CropRow, CropSource
 from karyofast.detect import examine
 from karyofast.errors import OptionError
 from karyofast.evaluate_match import iou_matrix
-from karyofast.io import metaphase_from_array
+from karyofast.io import metaphase_from_array, read_metaphase
 from karyofast.masks import shared_pixels
 from karyofast.runtimes.load import load_separators
 from karyofast.segment import segment
@@ -27,14 +32,17 @@ from karyofast.segment_lift import Separator
 from karyofast.simulate import varied
 from karyofast.simulate_composed import compose_metaphase, labelled_cells
 from karyofast.straighten import straighten
-from karyofast.train.crops import NO_CHROMOSOME, Cell, CropSet, joined, masked, one_by_one
-from karyofast.types import Chromosome, Polarity
+from karyofast.train.crops import NO_CHROMOSOME, Cell, CropSet, joined, masked, one_by_one, sure, trained
+from karyofast.types import Chromosome, Metaphase, Polarity, Region, Straightened
 
 LEAST, MOST = 0.6, 0.4
 """Intersection over union with a true chromosome from which a crop shows it, and below which it shows no single one."""
 
 HELD = 0.6
 """Share of a true chromosome from which a crop holds it; one that holds two shows no single one."""
+
+DOUBT = 0.1
+"""Share of a crop on chromosomes of no sure class from which it teaches nothing."""
 
 OPTIONS = Options()
 
@@ -46,6 +54,7 @@ def compose(
     seed: int = 0,
     variants: int = 3,
     jobs: int = 2,
+    oriented: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> CropSet:
     """Chromosomes of composed metaphases of a data set's training cases, cut out by detection and separation.
@@ -62,12 +71,14 @@ def compose(
         Copies of each crop, as the set it is added to has.
     jobs : int
         Worker processes.
+    oriented : bool
+        Whether the p arm is up in the pictures of the set.
     progress : callable, optional
         Called with the number of metaphases done.
     """
     cells = labelled_cells(CropSource(path), "train")
     rows = [cells[number % len(cells)][1] for number in range(metaphases)]
-    done = one_by_one(partial(_composed, path, stain, seed, variants), list(enumerate(rows)), jobs, progress)
+    done = one_by_one(partial(_composed, path, stain, seed, variants, oriented), list(enumerate(rows)), jobs, progress)
     return joined([cell for cell in done if cell], variants)
 
 
@@ -77,7 +88,9 @@ def _separator(polarity: Polarity) -> Separator:
     return load_separators(OPTIONS.segment, threads=1)(polarity)
 
 
-def _composed(path: Path, stain: Staining, seed: int, variants: int, task: tuple[int, list[CropRow]]) -> Cell | None:
+def _composed(
+    path: Path, stain: Staining, seed: int, variants: int, oriented: bool, task: tuple[int, list[CropRow]]
+) -> Cell | None:
     """What detection and separation make of one composed metaphase; None where they find nothing."""
     cv2.setNumThreads(1)
     number, rows = task
@@ -87,23 +100,75 @@ def _composed(path: Path, stain: Staining, seed: int, variants: int, task: tuple
     except OptionError:  # a cell too large for its picture
         return None
     metaphase = metaphase_from_array(drawn.image, polarity=drawn.polarity)
+    known = [_Known(one.region, one.label, one.axis[0] if oriented else None) for one in drawn.instances]
+    return _cut_anew(f"composed {number}", metaphase, known, variants)
+
+
+def cut_anew(
+    truth: Path, variants: int = 3, jobs: int = 2, progress: Callable[[int, int], None] | None = None
+) -> CropSet:
+    """Chromosomes of real metaphases with hand-made masks, cut out by detection and separation.
+
+    Parameters
+    ----------
+    truth : Path
+        COCO file as `karyofast.train.crops.cut_out` takes it; pictures of training slides alone are used. What lies
+        on an instance whose class is not sure is left out.
+    variants, jobs
+        As in `compose`.
+    progress : callable, optional
+        Called with the number of pictures done, and of all.
+    """
+    pictures = [one for one in load_truth(truth) if trained(one)]
+    tell = (lambda done: progress(done, len(pictures))) if progress else None
+    done = one_by_one(partial(_real, truth.parent, variants), pictures, jobs, tell)
+    return joined([cell for cell in done if cell], variants)
+
+
+def _real(folder: Path, variants: int, one: Truth) -> Cell | None:
+    cv2.setNumThreads(1)
+    metaphase = read_metaphase(folder / one.image.file_name)
+    known = [_Known(each.region, each.label if sure(each) else None) for each in one.instances]
+    return _cut_anew(f"anew {one.image.file_name}", metaphase, known, variants)
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A true chromosome: its mask, its class where that is sure, the end of its p arm where that is known."""
+
+    region: Region
+    label: int | None
+    p_end: NDArray[np.float32] | None = None
+
+
+def _cut_anew(name: str, metaphase: Metaphase, known: Sequence[_Known], variants: int) -> Cell | None:
+    """What detection and separation make of a metaphase; None where they find nothing."""
     candidates, _ = examine(metaphase, OPTIONS.detect)
     pieces = segment(metaphase, candidates, OPTIONS.segment, _separator(metaphase.polarity))
     # a cluster taken for one is what the second look has to see through
     pieces += [Chromosome(one.box, one.mask) for at, one in enumerate(candidates) if _several(pieces, at)]
     crops, labels, up = [], [], []
-    overlap = iou_matrix(pieces, [one.region for one in drawn.instances])
-    for piece, shares in zip(pieces, overlap, strict=True):
-        true = drawn.instances[int(shares.argmax())]
-        held = sum(shared_pixels(one.region, piece) >= HELD * one.region.area for one in drawn.instances)
-        if held < 2 and MOST <= shares.max() < LEAST:
+    for piece, shares in zip(pieces, iou_matrix(pieces, [one.region for one in known]), strict=True):
+        true = known[int(shares.argmax())]
+        pixels = [shared_pixels(one.region, piece) for one in known]
+        held = sum(shared >= HELD * one.region.area for shared, one in zip(pixels, known, strict=True))
+        doubtful = any(
+            shared > DOUBT * piece.area for shared, one in zip(pixels, known, strict=True) if one.label is None
+        )
+        if doubtful or (held < 2 and MOST <= shares.max() < LEAST):
             continue
         crop = straighten(metaphase, piece)
-        first, last = crop.axis[[0, -1]] - true.axis[0]
         crops.append(crop)
-        labels.append(true.label if held < 2 and shares.max() >= LEAST else NO_CHROMOSOME)
-        up.append(bool(np.hypot(*first) <= np.hypot(*last)))
-    return masked(f"composed {number}", crops, labels, up, variants) if crops else None
+        single = held < 2 and shares.max() >= LEAST
+        labels.append(true.label if single and true.label is not None else NO_CHROMOSOME)
+        up.append(_p_first(crop, true.p_end) if true.p_end is not None else False)
+    oriented = all(one.p_end is not None for one in known)
+    return masked(name, crops, labels, up if oriented else None, variants) if crops else None
+
+
+def _p_first(crop: Straightened, p_end: NDArray[np.float32]) -> bool:
+    first, last = crop.axis[[0, -1]] - p_end
+    return bool(np.hypot(*first) <= np.hypot(*last))
 
 
 def _several(pieces: Sequence[Chromosome], candidate: int) -> bool:

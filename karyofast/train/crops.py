@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.classify import CellScale
+from karyofast.coco import Truth, TruthInstance
 from karyofast.coco import load as load_truth
 from karyofast.config import SimulateOptions, Staining
 from karyofast.crops import CropRow, CropSource, split_of, straighten_single, trained_slide
@@ -185,16 +186,26 @@ def cut_out(truth: Path, variants: int = 3, progress: Callable[[int], None] | No
     """
     done = []
     for one in load_truth(truth):
-        if not trained_slide(str(one.image.extra.get("slide", one.image.file_name))):
+        if not trained(one):
             continue
         metaphase = read_metaphase(truth.parent / one.image.file_name)
-        known = [each for each in one.instances if each.label is not None and not (each.ignore or each.uncertain)]
+        known = [each for each in one.instances if sure(each)]
         crops = [straighten(metaphase, Chromosome(each.region.box, each.region.mask)) for each in known]
         labels = [each.label for each in known if each.label is not None]
         done.append(masked(one.image.file_name, crops, labels, None, variants))
         if progress:
             progress(len(done))
     return joined(done, variants)
+
+
+def trained(picture: Truth) -> bool:
+    """Whether a picture with truth is of a slide to train on."""
+    return trained_slide(str(picture.image.extra.get("slide", picture.image.file_name)))
+
+
+def sure(one: TruthInstance) -> bool:
+    """Whether the class of a true chromosome is one to learn from."""
+    return one.label is not None and not (one.ignore or one.uncertain)
 
 
 def masked(name: str, crops: list[Straightened], labels: list[int], up: list[bool] | None, variants: int) -> Cell:

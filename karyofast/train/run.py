@@ -26,7 +26,7 @@ from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
-from karyofast.train.composed import compose
+from karyofast.train.composed import compose, cut_anew
 from karyofast.train.crops import CropSet, cut_out, prepare, simulate
 from karyofast.train.score import ClassifierScore, calibration, score_classifier
 from karyofast.types import CLASSES
@@ -129,10 +129,12 @@ def read_data(
             options.seed,
             options.variants,
             jobs,
+            options.oriented,
             lambda done: tell("compose", done, options.composed, {}),
         )
     if pictures:
         crops += cut_out(pictures, options.variants)
+        crops += cut_anew(pictures, options.variants, jobs, lambda done, of: tell("cut out", done, of, {}))
     return crops
 
 
