@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,15 +18,13 @@ from karyofast import iscn
 from karyofast.config import SimulateOptions
 from karyofast.crops import CropRow, CropSource, isolate, split_of
 from karyofast.errors import DataError
+from karyofast.patch import PAD, turned
 from karyofast.simulate import SimulatedMetaphase, check_options, picture_of
 from karyofast.simulate_chromosome import LOOKS, DrawnChromosome, orientation_of
 from karyofast.simulate_scene import LIGHTS, Light
 from karyofast.simulate_spread import CROSSING_LENGTH, spread
 from karyofast.straighten import medial_axis
 from karyofast.types import CLASSES
-
-PAD = 3
-"""px of background about a chromosome's own picture."""
 
 DARK, PALE = 0.95, 0.15
 """Quantiles of a cell's density: a dark band's, which `karyofast.simulate_scene` takes to be 1, and a pale one's."""
@@ -162,20 +161,15 @@ def _turned(
     degrees: float,
 ) -> DrawnChromosome:
     """A chromosome enlarged and turned counter-clockwise, in a patch that holds it whole."""
-    height, width = density.shape
-    side = int(np.hypot(height, width) * zoom) + 2 * PAD
-    matrix = cv2.getRotationMatrix2D((0.5 * (width - 1), 0.5 * (height - 1)), degrees, zoom)
-    matrix[:, 2] += [0.5 * (side - width), 0.5 * (side - height)]
-    turned = cv2.warpAffine(density, matrix, (side, side), flags=cv2.INTER_LINEAR)
-    inside = cv2.warpAffine(mask.astype(np.float32), matrix, (side, side)) > 0.5
-    along = _in_steps((axis[:, ::-1] @ matrix[:, :2].T + matrix[:, 2])[:, ::-1])
+    patch, inside, line = turned(density, mask, axis, zoom, degrees)
+    along = _in_steps(line)
     rows, columns = (np.flatnonzero(inside.any(axis=k)) for k in (1, 0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    kept = np.where(inside, turned, 0.0)[part].astype(np.float32)
+    kept = np.where(inside, patch, 0.0)[part].astype(np.float32)
     return DrawnChromosome(name, kept, inside[part], (along - [rows[0], columns[0]]).astype(np.float32), None)
 
 
-def _in_steps(axis: NDArray[np.float32]) -> NDArray[np.float64]:
+def _in_steps(axis: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Points of a line half a pixel apart, as `karyofast.simulate_spread` takes them."""
     far = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(axis, axis=0).T))])
     at = np.arange(0.0, far[-1], 0.5)

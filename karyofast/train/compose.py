@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.crops import CropRow, CropSource, isolate
+from karyofast.patch import PAD, turned
 from karyofast.straighten import medial_axis
 from karyofast.types import Region
 
@@ -75,10 +76,9 @@ class PieceStore:
 
 def piece(density: NDArray[np.uint8], region: Region) -> Piece:
     """A piece from a picture of a single chromosome."""
-    pad = 3
-    mask = np.pad(region.mask, pad)
+    mask = np.pad(region.mask, PAD)
     axis, width = medial_axis(mask)
-    return Piece(np.pad(density, pad), mask, axis, width)
+    return Piece(np.pad(density, PAD), mask, axis, width)
 
 
 @dataclass(frozen=True)
@@ -150,20 +150,9 @@ def _turned(
     one: Piece, zoom: float, towards: float, mirrored: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
     """Density, mask and axis of a piece, enlarged and turned so that its axis runs at the angle `towards`."""
-    height, width = one.density.shape
-    side = int(np.hypot(height, width) * zoom) + 6
-    # OpenCV turns against the growing rows, and a mirror image turns back
+    # a picture is turned against the growing rows, and a mirror image turns back
     turn = _direction(one.axis) + (towards if mirrored else -towards)
-    matrix = cv2.getRotationMatrix2D((0.5 * (width - 1), 0.5 * (height - 1)), float(np.rad2deg(turn)), zoom)
-    matrix[:, 2] += [0.5 * (side - width), 0.5 * (side - height)]
-    if mirrored:
-        mirror = np.array([[-1.0, 0.0, side - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        matrix = (mirror @ np.vstack([matrix, [0.0, 0.0, 1.0]]))[:2]
-    warped = cv2.warpAffine(one.density.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR)
-    patch = np.asarray(warped, np.float32)
-    mask = cv2.warpAffine(one.mask.astype(np.float32), matrix, (side, side)) > 0.5
-    axis = (one.axis[:, ::-1] @ matrix[:, :2].T + matrix[:, 2])[:, ::-1]
-    return patch, mask, axis
+    return turned(one.density, one.mask, one.axis, zoom, float(np.rad2deg(turn)), mirrored)
 
 
 def _find_place(
