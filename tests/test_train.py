@@ -230,6 +230,34 @@ def test_an_arm_without_composed_metaphases_trains_on_the_others(crops, tmp_path
     assert steps["without composed metaphases"] < steps["all of it"]
 
 
+def test_an_ablation_may_be_of_some_training_cells(crops):
+    from karyofast.train.ablation import of_cells
+
+    cells = set(crops.cell[crops.part("train")])
+    some = of_cells(crops, 1)
+    (kept,) = set(some.cell[some.part("train")])
+    assert kept in cells
+    assert np.array_equal(some.cell[some.part("test")], crops.cell[crops.part("test")])
+    assert len(some.part("train")) == int((crops.cell == kept).sum())
+    with pytest.raises(OptionError, match=f"must be 1 to {len(cells)}"):
+        of_cells(crops, len(cells) + 1)
+
+
+def test_a_network_with_the_band_profile_sees_the_mean_inside_of_each_row(crops, tmp_path):
+    from karyofast.classify import FLOOR
+    from karyofast.models.slim import Slim, _band_profile
+
+    crop = torch.full((1, 1, 32, 32), FLOOR)
+    crop[0, 0, 4:8, 10:14] = 1.0
+    crop[0, 0, 6, 10:12] = 0.0
+    profile = _band_profile(crop)
+    assert profile.shape == crop.shape
+    assert profile[0, 0, :, 0].tolist() == pytest.approx([FLOOR] * 4 + [1.0, 1.0, 0.5, 1.0] + [FLOOR] * 24)
+    assert Slim((32, 32), profile=True)(crop).shape == (1, 49)
+    with pytest.raises(OptionError, match="slim alone"):
+        classifier.train(crops, tmp_path, classifier.TrainOptions(profile=True))
+
+
 def test_the_temperature_makes_a_network_as_sure_as_it_is_right(crops):
     from types import SimpleNamespace
 

@@ -63,7 +63,9 @@ def classifier(
     stain: Annotated[Staining, typer.Option(help="Of the simulated and composed cells.")] = "giemsa",
     pictures: Annotated[
         Path | None,
-        typer.Option(help="COCO file of real metaphases with masks and classes; training slides alone are used."),
+        typer.Option(
+            help="COCO file of real metaphases with masks and classes, cut by these and anew; training slides alone."
+        ),
     ] = None,
     oriented: Annotated[bool, typer.Option(help="The p arm is up in the pictures of DATA.")] = True,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,

@@ -22,6 +22,7 @@ from karyofast.cli.train import (
     telling,
     torch_modules,
 )
+from karyofast.errors import OptionError
 from karyofast.evaluate_table import format_table, percent
 
 
@@ -35,6 +36,7 @@ def ablation(
     teachers: Teachers = None,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
     composed: Annotated[int, typer.Option(min=0, help="Composed metaphases to train on too.")] = 0,
+    cells: Annotated[int, typer.Option(min=0, help="Of the training cells to train on; 0: all.")] = 0,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak of the learning rate.")] = 1.5e-3,
     threads: TrainThreads = 0,
@@ -51,6 +53,7 @@ def ablation(
     Examples:
       karyofast train ablation --data pki3.zip -o runs/ablation --seeds 3 --device cuda --workers 8
       karyofast train ablation --data pki3.zip -o runs/few --arm "all of it" --arm "no augmentation" --epochs 3
+      karyofast train ablation --data pki3.zip -o runs/forty --cells 40 --epochs 20
     """  # noqa: D301 (\b keeps the lines of the examples apart)
     run, options = torch_modules("classifier")
     ablate, _ = torch_modules("classifier", "ablation")
@@ -71,10 +74,15 @@ def ablation(
         composed=composed,
         teachers=tuple(teachers or ()),
     )
+    if cells and composed:
+        raise OptionError(
+            f"--composed metaphases are of all training cells, --cells takes some. Got: {composed}, {cells}."
+        )
     check_data(data)
     make_folder(out)
     with telling(quiet) as tell:
         crops = run.read_data(data, how, None, tell)
+        crops = ablate.of_cells(crops, cells) if cells else crops
         scores = ablate.ablate(crops, out, how, seeds, tuple(arm or ()), device, workers, tell)
     if as_json:
         print_json([{"arm": one.arm, "seed": one.seed, **asdict(one.score)} for one in scores])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from karyofast.classify import FLOOR
 from karyofast.errors import ModelError
 from karyofast.models.vgg16 import NOTHING
 
@@ -17,6 +18,10 @@ WIDTHS = (16, 32, 80, 160, 256)
 
 NARROW = 64
 """Channels that the head sees of each cell of the last resolution."""
+
+
+OUTSIDE = 0.5
+"""Standard deviations above `FLOOR` up to which a pixel is background."""
 
 
 class Slim(nn.Module):
@@ -32,6 +37,8 @@ class Slim(nn.Module):
         Width of the head's only hidden layer.
     dropout : float
         Share of the head's inputs dropped in training.
+    profile : bool
+        Beside each crop the network sees its band profile: in each row the mean of what lies inside the chromosome.
     """
 
     def __init__(
@@ -40,14 +47,16 @@ class Slim(nn.Module):
         widths: tuple[int, ...] = WIDTHS,
         hidden: int = 256,
         dropout: float = 0.4,
+        profile: bool = False,
     ) -> None:
         super().__init__()
         step = 2 ** (len(widths) - 1)
         if input_size[0] % step or input_size[1] % step or min(input_size) < step:
             raise ModelError(f"input_size must be multiples of {step}. Got: {input_size}.")
         self.input_size = input_size
+        self.profile = profile
         layers: list[nn.Module] = []
-        for before, after in zip((1, *widths[:-1]), widths, strict=True):
+        for before, after in zip((2 if profile else 1, *widths[:-1]), widths, strict=True):
             layers += [_Residual(before, after), nn.MaxPool2d(2)]
         self.features = nn.Sequential(*layers[:-1])
         cells = (input_size[0] // step) * (input_size[1] // step)
@@ -64,8 +73,17 @@ class Slim(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Joint logits float32 (n, 49) of crops float32 (n, 1, rows, columns), as those of `Vgg16`."""
-        logits: Tensor = self.head(self.features(crops))
+        seen = torch.cat([crops, _band_profile(crops)], dim=1) if self.profile else crops
+        logits: Tensor = self.head(self.features(seen))
         return logits
+
+
+def _band_profile(crops: Tensor) -> Tensor:
+    """The mean inside of each row, in all of its columns; `FLOOR` where a row has no inside."""
+    inside = (crops > FLOOR + OUTSIDE).to(crops.dtype)
+    pixels = inside.sum(dim=3, keepdim=True)
+    mean = ((crops - FLOOR) * inside).sum(dim=3, keepdim=True) / pixels.clamp(min=1.0) + FLOOR
+    return mean.expand_as(crops)
 
 
 class _Residual(nn.Module):

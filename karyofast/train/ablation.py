@@ -1,4 +1,4 @@
-"""What each ingredient of the classifier's training is worth: the same training without it, on the same split."""
+"""What each ingredient of the classifier's training is worth: the same training without it, or with one more."""
 
 from __future__ import annotations
 
@@ -21,8 +21,14 @@ from karyofast.train.score import ClassifierScore, score_labels
 ALL = "all of it"
 """The arm that the others are compared with."""
 
+SIMULATED, COMPOSED = "simulated ", "composed "
+"""What the names of such cells begin with in a `CropSet`."""
+
 ANSWER = "answer.npz"
 """What a finished arm says of the test cases."""
+
+PROFILE = "with the band profile beside the crop"
+"""The arm of a network that sees both; `karyofast.models.slim.Slim` alone can."""
 
 PLAIN = {"elastic": 0.0, "contrast": 0.0, "brightness": 0.0, "blur": 0.0, "noise": 0.0, "remnant": 0.0, "clipped": 0.0,
          "nothing": 0.0}  # fmt: skip
@@ -41,6 +47,7 @@ ARMS: Mapping[str, tuple[Mapping[str, float], Mapping[str, Any]]] = {
     "without remnants of neighbours and cut ends": ({"remnant": 0.0, "clipped": 0.0}, {}),
     "without crops of no chromosome": ({"nothing": 0.0}, {}),
     "without the average of weights": ({}, {"average": 0.0}),
+    PROFILE: ({}, {"profile": True}),
     "affine changes alone": (PLAIN, {"simulated": 0, "composed": 0, "late": 1.0, "late_defocus": 0.0}),
     "no augmentation": ({**PLAIN, **AFFINE}, {"simulated": 0, "composed": 0, "late": 1.0, "late_defocus": 0.0}),
 }
@@ -104,6 +111,7 @@ def ablate(
     alone = replace(options, teachers=())
     # what the whole training does without is no arm
     known = [arm for arm in ARMS if arm == ALL or _options(arm, options) != alone]
+    known = [arm for arm in known if arm != PROFILE or options.network == "slim"]
     known += [TAUGHT] if options.teachers else []
     for arm in arms:
         if arm not in known:
@@ -121,6 +129,22 @@ def ablate(
         classes, up = (np.mean(one, axis=0) for one in zip(*whole, strict=True))
         scores.append(ArmScore(ENSEMBLE, 0, score_labels(classes, up, crops, test)))
     return scores
+
+
+def of_cells(crops: CropSet, cells: int, seed: int = 0) -> CropSet:
+    """The set with `cells` of its training cells alone, drawn by `seed`; simulated cells and what is tested on stay.
+
+    Raises
+    ------
+    OptionError
+        There are fewer.
+    """
+    real = (crops.split == "train") & ~np.char.startswith(crops.cell, SIMULATED)
+    names = np.unique(crops.cell[real])
+    if not 1 <= cells <= len(names):
+        raise OptionError(f"--cells must be 1 to {len(names)}, the training cells of the data set. Got: {cells}.")
+    drawn = np.random.default_rng(seed).choice(names, cells, replace=False)
+    return crops.only(~real | np.isin(crops.cell, drawn))
 
 
 def _options(arm: str, options: TrainOptions) -> TrainOptions:
@@ -146,7 +170,7 @@ def _answer(
             return file["classes"], file["up"]
     kept.unlink(missing_ok=True)
     used = crops
-    for kind, cells in (("simulated ", how.simulated), ("composed ", how.composed)):
+    for kind, cells in ((SIMULATED, how.simulated), (COMPOSED, how.composed)):
         used = used if cells else used.only(~np.char.startswith(used.cell, kind))
     network = train(used, run, how, True, device, lambda *told: tell(arm, *told), workers)
     classes, up = predict(network, how.frame, crops, crops.part("test"), device)

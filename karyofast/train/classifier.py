@@ -66,6 +66,8 @@ class TrainOptions:
     """share of the steps over which the rate rises"""
     seed: int = 0
     network: Network = "vgg16"
+    profile: bool = False
+    """the network sees the band profile beside the crop; slim alone"""
     frame: Frame = field(default_factory=Frame)
     simulated: int = 60
     """simulated cells to train on beside the real ones"""
@@ -141,6 +143,8 @@ def train(
         raise DataError("the data set must have chromosomes of training cases. Got: none.")
     if options.frozen and options.network != "vgg16":
         raise OptionError(f"convolutions can be frozen in vgg16 alone. Got: {options.frozen} in {options.network}.")
+    if options.profile and options.network != "slim":
+        raise OptionError(f"the band profile is an input of slim alone. Got: {options.network}.")
     keep_freed_memory()
     teachers = [_Teacher(one, device) for one in options.teachers]
     claim(folder, options, resume)
@@ -240,7 +244,8 @@ def _drawn(plan: _Plan, step: int) -> _Batch:
 
 def _network(options: TrainOptions, device: str) -> Vgg16 | Slim:
     torch.manual_seed(options.seed)
-    network = Slim(options.frame.size) if options.network == "slim" else Vgg16(options.frame.size)
+    slim = options.network == "slim"
+    network = Slim(options.frame.size, profile=options.profile) if slim else Vgg16(options.frame.size)
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
