@@ -49,12 +49,12 @@ def test_paper_hands_its_options_on_and_prints_the_report(karyofast, calls, tmp_
 
 
 def test_paper_all_is_every_part_of_the_quick_preset(karyofast, calls, tmp_path):
-    from karyofast.experiments.plan import PARTS, QUICK, Scope
+    from karyofast.experiments.plan import PARTS, PRESETS
 
     code, out, _ = karyofast("paper", "all", "--data", tmp_path, "-o", tmp_path / "run", "--device", "cpu", "--json")
     assert code == 0
     assert json.loads(out)["report"] == str(tmp_path / "run" / "report.html")
-    assert calls == [(PARTS, QUICK, Scope(), "cpu", 0)]
+    assert calls == [(PARTS, *PRESETS["quick"], "cpu", 0)]
 
 
 @pytest.mark.parametrize(

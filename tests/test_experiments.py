@@ -24,6 +24,7 @@ from karyofast.experiments.plan import (
     ALL_CELLS,
     FULL,
     MEDIUM,
+    PRESETS,
     QUICK,
     Arm,
     PaperOptions,
@@ -115,6 +116,9 @@ def test_a_trial_that_two_tables_need_is_planned_once():
 def test_every_kind_of_addition_is_tried_with_and_without_augmentation_and_a_start_where_there_is_one():
     kinds = {(one.extra, one.affine) for one in few_arms(QUICK, Scope())}
     assert len(kinds) == len(few_arms(QUICK, Scope())) == 10
+    fewer = few_arms(*PRESETS["quick"])
+    assert {one.extra for one in fewer if one.affine} == {extra for extra, _ in kinds}
+    assert [one.extra for one in fewer if not one.affine] == ["none", "mdgan"]
     assert sum(one.start for one in few_arms(FULL, Scope())) == 2
 
 
@@ -326,19 +330,25 @@ def test_a_generator_that_collapsed_adds_nothing_and_is_named(bench):
 class Looks:
     """A judge that sees the mean of eight strips, and the class 1 everywhere."""
 
+    seen = 0
+
     def __init__(self, *_):
         pass
 
     def look(self, crops):
+        Looks.seen += len(crops)
         features = crops.reshape(len(crops), 8, -1).mean(axis=2)
         return Looked(features, np.zeros(len(crops), np.int64), np.full((len(crops), 24), 1 / 24, np.float32))
 
 
 def test_generated_chromosomes_are_shown_and_scored_against_unseen_ones(bench, never_collapsed, monkeypatch):
     monkeypatch.setattr(figures, "Judge", Looks)
+    monkeypatch.setattr(Looks, "seen", 0)
     scores = figures.figure9(bench, told)
     assert set(scores) == {"mdgan", "conditional"}
     unseen = bench.inputs.part("test")
+    # 24 of each of six classes of both kinds at np 50, and of MD-GAN at np 250: what two figures show is seen once
+    assert Looks.seen == len(bench.inputs.part("train")) + len(unseen) + 3 * 6 * figures.LOOKED
     assert scores["mdgan"].crops == len(unseen)
     assert scores["mdgan"].recognised == pytest.approx(np.mean(unseen.label == 0))
     assert (bench.folder / "figure9.png").exists()

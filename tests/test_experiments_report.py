@@ -196,5 +196,19 @@ def test_the_cost_of_full_is_measured_once(tmp_path, monkeypatch):
     assert cost_of_full(tmp_path, "cpu") == told
 
 
+def test_the_steps_timed_leave_out_what_is_done_once_and_what_the_last_one_shows(monkeypatch):
+    from karyofast.experiments import cost
+
+    # the first step loads, the last one shows what was made
+    clock = iter(np.cumsum([90.0, 2.0, 50.0]))
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
+
+    def train(steps, ended):
+        for step in range(steps):
+            ended(step + 1, steps)
+
+    assert cost._timed(train, "cpu") == 2.0
+
+
 def test_every_part_has_a_name():
     assert set(PARTS) >= {"table1", "table2", "few", "detection", "figure6", "figure11"}

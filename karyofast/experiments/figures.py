@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from karyofast.experiments.plan import ALL_CELLS, PaperOptions
 from karyofast.experiments.trial import Bench, generated_for
 from karyofast.files import write_whole
 from karyofast.io import write_png
-from karyofast.train.generated import GeneratedScore, Judge, score_looked
+from karyofast.train.generated import GeneratedScore, Judge, Looked, score_looked
 from karyofast.train.plane import PlaneOptions
 from karyofast.train.plane_study import TARGETS, PlaneRow, study_plane
 from karyofast.train.sheet import sheet
@@ -70,26 +70,47 @@ def figure9(bench: Bench, tell: Callable[[str, int, int], None]) -> dict[str, Ge
     judge = Judge(JUDGE, bench.device)
     tell("score", 0, 1)
     held, seen = judge.look(unseen.values), judge.look(real.values)
+    most = max(LOOKED, int(np.bincount(unseen.label).max()))
+    shown = {kind: _Shown.of(ones, most, judge) for kind, ones in made.items()}
     scores: dict[str, Any] = {}
-    for kind, ones in made.items():
-        drawn, kept = _paired(ones, unseen)
-        if len(drawn):
+    for kind, ones in shown.items():
+        chosen, kept = _paired(ones.made.label, unseen.label)
+        if len(chosen):
             labels = unseen.label[kept]
-            scores[kind] = asdict(score_looked(judge.look(drawn), held.only(kept), seen, labels, real.label))
+            scores[kind] = asdict(score_looked(ones.looked.only(chosen), held.only(kept), seen, labels, real.label))
     write_png(bench.folder / f"{FIGURE9}.png", _sheet(unseen, made))
-    _figure10(bench.folder, made["mdgan"], more, judge)
+    _figure10(bench.folder, {PERSONS: shown["mdgan"], MANY_PERSONS: _Shown.of(more, LOOKED, judge)})
     write_whole(path, json.dumps(scores, indent=1) + "\n")
     return read_figure9(bench.folder)
 
 
-def _figure10(folder: Path, few: Inputs, many: Inputs, judge: Judge) -> None:
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Generated chromosomes, and what a classifier makes of them."""
+
+    made: Inputs
+    looked: Looked
+
+    @classmethod
+    def of(cls, made: Inputs, count: int, judge: Judge) -> _Shown:
+        """The first `count` of each class."""
+        some = made.only(_evenly(made.label, count))
+        return cls(some, judge.look(some.values))
+
+    def first(self, count: int) -> _Shown:
+        """The first `count` of each class of these."""
+        wanted = _evenly(self.made.label, count)
+        return _Shown(self.made.only(wanted), self.looked.only(wanted))
+
+
+def _figure10(folder: Path, shown: dict[int, _Shown]) -> None:
     """Draw each class of `PERSONS`, and the surest and least sure of `MANY_PERSONS`; say how many are recognised."""
     pages, found = [], {}
-    for persons, made in ((PERSONS, few), (MANY_PERSONS, many)):
-        some = made.only(_evenly(made.label, LOOKED))
+    for persons, ones in shown.items():
+        first = ones.first(LOOKED)
+        some, looked = first.made, first.looked
         if not len(some):
             return
-        looked = judge.look(some.values)
         sure = looked.shares[np.arange(len(some)), some.label]
         found[str(persons)] = {"crops": len(some), "recognised": float(np.mean(looked.classes == some.label))}
         rows = [np.flatnonzero(some.label == label) for label in range(len(CLASSES))]
@@ -123,16 +144,16 @@ def read_figure9(folder: Path) -> dict[str, GeneratedScore]:
     return {kind: from_dict(GeneratedScore, score) for kind, score in kept.items()}
 
 
-def _paired(made: Inputs, unseen: Inputs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A generated chromosome of its class for each unseen one, where there are enough, and for which there are."""
-    kept = np.zeros(len(unseen), bool)
-    chosen = np.zeros(len(unseen), np.int64)
-    for label in np.unique(unseen.label):
-        of_class = np.flatnonzero(made.label == label)
-        mine = np.flatnonzero(unseen.label == label)[: len(of_class)]
-        kept[mine] = True
-        chosen[mine] = of_class[: len(mine)]
-    return made.values[chosen[kept]], kept
+def _paired(made: NDArray[np.int64], unseen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of two lists of classes, places in `made` and in `unseen` that go together, each used once at most."""
+    chosen, kept = [], []
+    for label in np.unique(unseen):
+        of_class, mine = np.flatnonzero(made == label), np.flatnonzero(unseen == label)
+        count = min(len(of_class), len(mine))
+        chosen.append(of_class[:count])
+        kept.append(mine[:count])
+    order = np.argsort(np.concatenate(kept))
+    return np.concatenate(chosen)[order], np.concatenate(kept)[order]
 
 
 def _sheet(unseen: Inputs, made: dict[str, Inputs]) -> NDArray[np.uint8]:

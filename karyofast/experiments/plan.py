@@ -122,6 +122,8 @@ class Scope:
     persons: tuple[int, ...] = PERSONS
     few_persons: int = 50
     """np of the arms of the part few"""
+    without_affine: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
+    """part few: what is added to networks without affine augmentation too; to those with it everything is"""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -165,7 +167,7 @@ FULL = PaperOptions(
     gan_average=0.999,
 )
 PRESETS: dict[str, tuple[PaperOptions, Scope]] = {
-    "quick": (QUICK, Scope()),
+    "quick": (QUICK, Scope(without_affine=("mdgan",))),
     "medium": (MEDIUM, Scope()),
     "full": (FULL, Scope(seeds=5, cells=(5, 10, 25, 50, 100))),
 }
@@ -190,10 +192,12 @@ def table2_arms(options: PaperOptions) -> dict[str, Arm]:
 
 
 def few_arms(options: PaperOptions, scope: Scope) -> list[Arm]:
-    """Every way to add chromosomes, without and with affine augmentation; then nothing added from a start."""
-    extras: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
-    added = [("none", 0), *((extra, scope.few_persons) for extra in extras)]
-    arms = [Arm(extra=extra, persons=persons, affine=affine) for affine in (False, True) for extra, persons in added]
+    """What is added without affine augmentation, then everything with it; then nothing added from a start."""
+    every: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
+    arms = []
+    for affine, extras in ((False, scope.without_affine), (True, every)):
+        arms.append(Arm(affine=affine))
+        arms += [Arm(extra=extra, persons=scope.few_persons, affine=affine) for extra in extras]
     if options.start:
         arms += [Arm(affine=affine, start=True) for affine in (False, True)]
     return arms

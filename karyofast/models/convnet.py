@@ -34,9 +34,10 @@ class SlimVgg(nn.Module):
         steps: list[nn.Module] = []
         channels = 1
         for stage in SLIM:
-            for before in (channels, stage):
-                steps += [nn.Conv2d(before, stage, 3, padding=1), nn.BatchNorm2d(stage), nn.ReLU(inplace=True)]
-            steps.append(nn.MaxPool2d(2))
+            steps += [nn.Conv2d(channels, stage, 3, padding=1), nn.BatchNorm2d(stage), nn.ReLU(inplace=True)]
+            # pooled first, to the same values: a quarter is left to rectify
+            steps += [nn.Conv2d(stage, stage, 3, padding=1), nn.BatchNorm2d(stage), nn.MaxPool2d(2)]
+            steps.append(nn.ReLU(inplace=True))
             channels = stage
         self.features = nn.Sequential(*steps)
         self.head = nn.Sequential(

@@ -92,8 +92,8 @@ class Looked(NamedTuple):
     classes: NDArray[np.int64]
     shares: NDArray[np.float32]
 
-    def only(self, wanted: NDArray[np.bool_]) -> Looked:
-        """Those that are wanted."""
+    def only(self, wanted: NDArray[np.bool_] | NDArray[np.int64]) -> Looked:
+        """Those that are wanted: bool (n,), or their places."""
         return Looked(self.features[wanted], self.classes[wanted], self.shares[wanted])
 
 
@@ -120,7 +120,8 @@ class Judge:
         Both ends are read and averaged, so nothing depends on which end is up.
         """
         features, classes, shares = [], [], []
-        for first in range(0, len(crops), BATCH):
+        # none at all are looked at, too
+        for first in range(0, max(1, len(crops)), BATCH):
             some = torch.from_numpy(self._enlarged(crops[first : first + BATCH])).to(self._device)
             hidden = [self._network.hidden(one) for one in (some, torch.flip(some, dims=(2, 3)))]
             straight, turned = (torch.softmax(self._network.layers[-1](one), dim=1) for one in hidden)
@@ -133,8 +134,11 @@ class Judge:
         return Looked(np.concatenate(features), np.concatenate(classes), np.concatenate(shares))
 
     def _enlarged(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        size = self.frame.columns, self.frame.rows
-        return np.stack([np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_LINEAR)) for one in crops])[:, None]
+        rows, columns = self.frame.size
+        enlarged = np.empty((len(crops), 1, rows, columns), np.float32)
+        for place, one in zip(enlarged, crops, strict=True):
+            place[0] = cv2.resize(one, (columns, rows), interpolation=cv2.INTER_LINEAR)
+        return enlarged
 
 
 def frame_for(size: tuple[int, int], frame: Frame) -> Frame:
