@@ -97,12 +97,18 @@ def contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
 
 def chain_contests(density: np.ndarray) -> Iterator[tuple[str, str, Call, Call]]:
     """From a picture to separated chromosomes by the ring radius chain."""
-    from benches import chain
+    from benches import chain, paper_chain
 
     metaphase = metaphase_from_array(density, polarity="bright")
     yield (
         "classical chain",
-        "the same with pylena (8 bit), Numba and OpenCV",
+        "a chain of its own of pylena, Numba and OpenCV",
+        lambda: paper_chain.chromosomes(metaphase),
+        lambda: chain.ours(metaphase),
+    )
+    yield (
+        "classical chain",
+        "our chain with pylena (8 bit), Numba and OpenCV for our kernels",
         lambda: chain.theirs(metaphase),
         lambda: chain.ours(metaphase),
     )
