@@ -15,8 +15,9 @@
  *    one run: moments and boxes are summed along runs, and go up the tree once.
  *
  * Pixels of one level are met in row-major order, so memory is read in sweeps, and steps of different pixels do not
- * wait for one another as the pops of a flood do. Time O(pixels * connectivity * inverse Ackermann); memory 14 bytes a
- * pixel and 24 a region of any size beside what is returned. No globals, no Python. */
+ * wait for one another as the pops of a flood do; what one will read is fetched ahead. A level of one pixel, as most of a
+ * 16-bit picture's are, takes one step instead of four. Time O(pixels * connectivity * inverse Ackermann); memory 14 bytes a
+ * pixel (18 while 16 bits are sorted) and 24 a region of any size beside what is returned. No globals, no Python. */
 #include "tree_core.h"
 
 #include <stdlib.h>
@@ -124,6 +125,10 @@ static int32_t kf_join(kf_growth *grown, int32_t saddles) {
     const kf_tree *tree = grown->tree;
     int32_t joined = 0;
     for (int32_t at = 0; at < saddles; at++) {
+        const int32_t ahead = grown->saddle[at + KF_AHEAD < saddles ? at + KF_AHEAD : at];
+        const uint32_t others = grown->code[ahead] & KF_GROUPS;
+        kf_fetch(grown->up + tree->region[ahead]);
+        kf_fetch(grown->label + tree->sorted[ahead] + grown->offset[kf_lowest_bit(others & (others - 1))]);
         const int32_t i = grown->saddle[at], p = tree->sorted[i];
         uint32_t groups = grown->code[i] & KF_GROUPS;
         int32_t own = kf_find(grown->up, tree->region[i]);
@@ -158,6 +163,10 @@ static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
     const uint16_t *restrict code = grown->code;
     kf_node *restrict node = grown->tree->node;
     for (int64_t i = begin; i < end; i++) {
+        const int64_t soon = i + KF_AHEAD < end ? i + KF_AHEAD : i;
+        const int64_t later = soon + KF_AHEAD < end ? soon + KF_AHEAD : soon;
+        kf_fetch(up + region[later]);
+        kf_fetch(grown->newest + up[region[soon]]);
         const int32_t at = region[i];
         int32_t root = up[up[at]];
         if (root != up[at]) {
@@ -197,13 +206,37 @@ static int kf_plant(const kf_picture *picture, int64_t minima, kf_tree *tree, kf
     return 0;
 }
 
+/* A level of one pixel, as most of a 16-bit picture's are: the four steps in one. */
+static void kf_lone(kf_growth *grown, int64_t i) {
+    kf_tree *tree = grown->tree;
+    const int32_t p = tree->sorted[i], made = grown->nodes++;
+    uint32_t groups = grown->code[i] & KF_GROUPS;
+    int32_t own = groups ? kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]) : grown->minima++;
+    while (groups &= groups - 1) {
+        int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
+        if (other == own) continue;
+        const int32_t older = other < own ? other : own;
+        other ^= own ^ older;
+        grown->up[other] = older;
+        tree->node[grown->newest[other]].of[KF_PARENT] = made;
+        own = older;
+    }
+    tree->node[grown->newest[own]].of[KF_PARENT] = made;
+    tree->node[made] = grown->share[grown->code[i] >> 8];
+    tree->node[made].of[KF_PARENT] = -1;
+    grown->newest[own] = tree->region[i] = made;
+    grown->label[p] = own;
+}
+
 static void kf_grow(kf_growth *grown, int32_t levels) {
     kf_tree *tree = grown->tree;
     int64_t begin = 0;
     for (int32_t level = 0; level < levels; level++) {
         const int64_t end = tree->end[level];
         grown->fresh = grown->nodes;
-        if (begin < end) {
+        if (end - begin == 1) {
+            kf_lone(grown, begin);
+        } else if (begin < end) {
             const int32_t saddles = kf_descend(grown, begin, end), joined = kf_join(grown, saddles);
             for (int32_t at = 0; at < joined; at++) {
                 const int32_t made = kf_raise(grown, kf_find(grown->up, grown->joined[at]));
@@ -228,6 +261,9 @@ static int kf_keep(const kf_picture *picture, kf_tree *tree) {
     memset(area, 0, (size_t)nodes * sizeof(int32_t));
     for (int64_t at = 0; at < nodes; at++) {
         const int32_t parent = node[at].of[KF_PARENT];
+        const int32_t above = node[at + KF_AHEAD < nodes ? at + KF_AHEAD : at].of[KF_PARENT];
+        kf_fetch(node + above);
+        kf_fetch(area + (above < 0 ? 0 : above));
         area[at] += node[at].of[KF_OWN];
         target[at] = area[at] < picture->min_area ? -1 : (int32_t)tree->count++;
         if (parent < 0) {
