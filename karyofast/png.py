@@ -1,29 +1,22 @@
-"""Pictures as PNG files: the row above is taken off each row, and what is left is packed as runs (`kernels.deflate`).
+"""Pictures as PNG files: the row above is taken off each row, and what is left is packed as runs.
 
-A third of the time that OpenCV takes for an overlay, and a smaller file.
+Smaller than OpenCV's own choice on overlays and karyograms, which are enlarged pictures, and sooner done.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.errors import ImageError
-from karyofast.kernels import deflate
-
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-GREY, COLOUR = 0, 2
-"""Kinds of pictures, as the header names them."""
-
-UP = 2
-"""Filter of a row: less the row above. In an enlarged picture that is less than any neighbour's."""
 
 LONGEST = 2**31 - 1
-"""Most rows or columns, and most bytes of a chunk."""
+"""Most bytes of a chunk."""
+
+SETTINGS = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # from OpenCV 4.12 on
+    SETTINGS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
 
 
 def encoded(image: NDArray[np.uint8]) -> bytes:
@@ -48,16 +41,7 @@ def encoded(image: NDArray[np.uint8]) -> bytes:
         raise ImageError(f"a PNG must be uint8, grey or RGB. Got: {image.dtype}, shape {image.shape}.")
     if not 0 < image.size < LONGEST:
         raise ImageError(f"a PNG must have 1 to {LONGEST - 1} values. Got: shape {image.shape}.")
-    height, width = image.shape[:2]
-    lines = image.reshape(height, -1)
-    rows = np.empty((height, 1 + lines.shape[1]), dtype=np.uint8)
-    rows[:, 0] = UP
-    rows[0, 1:] = lines[0]
-    np.subtract(lines[1:], lines[:-1], out=rows[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 8, GREY if image.ndim == 2 else COLOUR, 0, 0, 0)
-    data = b"\x78\x01" + deflate(rows) + struct.pack(">I", zlib.adler32(rows.data))
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    done, data = cv2.imencode(".png", image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR), SETTINGS)
+    if not done:
+        raise ImageError(f"a PNG of shape {image.shape} cannot be written.")
+    return data.tobytes()

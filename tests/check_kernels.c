@@ -8,7 +8,6 @@
 #include "assign_core.h"
 #include "axis_core.h"
 #include "cpu.h"
-#include "deflate_core.h"
 #include "distance_core.h"
 #include "karyofast.h"
 #include "lifted_core.h"
@@ -511,23 +510,6 @@ static void check_assign(void) {
     say("assign", KF_PORTABLE, right && sum == cheapest(cost, rows, columns, 0, 0));
 }
 
-/* The first block has its own codes, as many as there are, each of four bits; the stream stays in its room. */
-static void check_deflate(void) {
-    const int64_t count = draw(3) ? draw(400) : 60000 + draw(40000);
-    const uint32_t kinds = 1 + draw(256), longest = 1 + draw(600);
-    uint8_t *data = malloc((size_t)count + 1), *out = malloc((size_t)kf_deflate_room(count));
-    for (int64_t at = 0; at < count;) {
-        const uint8_t value = (uint8_t)draw(kinds);
-        for (int64_t end = at + 1 + draw(longest); at < end && at < count; at++) data[at] = value;
-    }
-    const int64_t written = kf_deflate(data, count, out);
-    const int head = out[0] | out[1] << 8 | out[2] << 16;
-    say("deflate", KF_PORTABLE,
-        written > 0 && written <= kf_deflate_room(count) && (head >> 1 & 3) == 2 && (head >> 3 & 31) == 29);
-    free(data);
-    free(out);
-}
-
 /* Give `label` to what is on around pixel `at` of a plane; returns how many pixels there are. */
 static int flood(const float *value, int *label, int rows, int columns, int at, int name) {
     if (value[at] <= 0.5f || label[at] == name) return 0;
@@ -630,7 +612,7 @@ int main(void) {
     for (int round = 0; round < 400; round++) check_lifted();
     for (int round = 0; round < 200; round++) check_inner_path();
     for (int round = 0; round < 200; round++) check_ridge(), check_ridge_paths();
-    for (int round = 0; round < 200; round++) check_assign(), check_deflate();
+    for (int round = 0; round < 200; round++) check_assign();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
         for (int round = 0; round < 60; round++) {

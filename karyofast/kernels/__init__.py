@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from karyofast.kernels.assign import assign
 from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
-from karyofast.kernels.deflate import deflate
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.regions import RegionTree
@@ -20,7 +19,6 @@ __all__ = [
     "RegionTree",
     "assign",
     "component_tree",
-    "deflate",
     "edge_distance",
     "evenly",
     "inner_path",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from karyofast.kernels.assign import assign
-from karyofast.kernels.deflate import deflate
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.operation import Arguments, Operation, Source, one_array
@@ -115,17 +113,6 @@ def _draw_above(source: Source) -> Arguments:
 def _scene_above(density: NDArray[np.uint8]) -> Arguments:
     tree = component_tree(255 - density)
     return {"parent": tree.parent, "value": tree.grey_sum / tree.area}
-
-
-def _draw_bytes(source: Source) -> Arguments:
-    # runs of one byte, short and beyond the longest that a symbol holds
-    runs = [source.array((1,), np.uint8, 0, 255).repeat(source.integer(1, 700)) for _ in range(source.integer(0, 4))]
-    single = source.array((source.integer(0, 40),), np.uint8, 0, source.choice((1, 255)))
-    return {"data": np.concatenate([*runs, single])}
-
-
-def _inflated(stream: bytes) -> Mapping[str, NDArray[Any]]:
-    return {"result": np.frombuffer(zlib.decompress(stream, wbits=-zlib.MAX_WBITS), np.uint8)}
 
 
 def _draw_relevance(source: Source) -> Arguments:
@@ -258,13 +245,6 @@ OPERATIONS: tuple[Operation, ...] = (
         draw=_draw_costs,
         scene=_scene_costs,
         columns=one_array,
-    ),
-    Operation(
-        name="deflate",
-        function=deflate,
-        draw=_draw_bytes,
-        scene=lambda density: {"data": density},
-        columns=_inflated,
     ),
     Operation(
         name="lifted_cores",

@@ -241,14 +241,6 @@ def assign(costs: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.asarray(linear_sum_assignment(costs)[1], dtype=np.int64)
 
 
-def deflate(data: NDArray[np.uint8]) -> bytes:
-    """By zlib, which is asked for the same: runs only."""
-    import zlib
-
-    packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS, strategy=zlib.Z_RLE)
-    return packer.compress(data.tobytes()) + packer.flush()
-
-
 def lifted_cores(
     values: NDArray[np.float32], threshold: float, least: int, crossed: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
