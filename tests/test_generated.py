@@ -12,7 +12,7 @@ from karyofast.classify import Frame
 from karyofast.crops import CropSource, split_of
 from karyofast.errors import DataError, OptionError
 from karyofast.train.gan_model import GanOptions, load_gan
-from karyofast.train.gan_run import train_generators
+from karyofast.train.gan_run import generators, train_generators
 from karyofast.train.generated import Judge, frame_for, kid, likeness, score_generated
 
 RNG = np.random.default_rng
@@ -116,6 +116,11 @@ def test_a_judge_reads_either_end_alike(judge_folder):
     assert (shares.sum(axis=1) <= 1.0 + 1e-5).all()
 
 
+def test_a_judge_of_nothing_says_nothing(judge_folder):
+    features, classes, shares = Judge(str(judge_folder)).look(np.zeros((0, 32, 16), np.float32))
+    assert (features.shape, classes.shape, shares.shape) == ((0, 48), (0,), (0, 24))
+
+
 def test_training_crops_given_back_are_held_for_copies(judge_folder):
     judge = Judge(str(judge_folder))
     train, unseen = (RNG(seed).uniform(-1, 1, (30, 32, 16)).astype(np.float32) for seed in (1, 2))
@@ -150,6 +155,27 @@ def test_a_whole_run_trains_draws_sheets_and_scores(few, judge_folder, tmp_path,
     else:
         assert {load_gan(tmp_path / name).options.conditional for name in ("1", "2", "X")} == {False}
         assert {"train 1", "train 2", "train X"} <= set(told)
+
+
+def test_a_killed_run_of_one_network_a_class_goes_on_in_the_class_where_it_was(tmp_path):
+    options = GanOptions(**{**SMALL.__dict__, "conditional": False, "steps": 4})
+    crops, labels = RNG(1).uniform(-1, 1, (12, 32, 16)).astype(np.float32), np.arange(12) % 2
+    generators(crops, labels, tmp_path / "whole", options)
+
+    def stop(what, step, *_):
+        if (what, step) == ("train 2", 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generators(crops, labels, tmp_path / "killed", options, tell=stop)
+    told = []
+    generators(crops, labels, tmp_path / "killed", options, tell=lambda what, step, *_: told.append((what, step)))
+    # the first class is done, the second goes on from its checkpoint of step 2
+    assert told == [("train 2", 3), ("train 2", 4)]
+    for name in ("1", "2"):
+        for kept in ("log.jsonl", "model/model.safetensors"):
+            killed, whole = (tmp_path / run / name / kept for run in ("killed", "whole"))
+            assert killed.read_bytes() == whole.read_bytes()
 
 
 def test_classes_and_cells_that_the_data_do_not_hold_are_told(few, judge_folder, tmp_path):
