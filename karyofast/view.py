@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from karyofast import view_layout, view_numbers
 from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
+from karyofast.kernels.rim import rimmed
 from karyofast.types import CLASSES, Karyotype, Region
 from karyofast.view_layout import GAP, Figure, Place, Row, Sheet
 from karyofast.view_text import INK, Colour, fitting, text_width, write
@@ -146,9 +147,9 @@ def overlay(karyotype: Karyotype, numbers: bool = True) -> NDArray[np.uint8]:
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     method = cv2.INTER_LINEAR if zoom > 1 else cv2.INTER_AREA
     grey = np.asarray(cv2.resize(karyotype.metaphase.grey, size, interpolation=method), dtype=np.uint8)
-    sheet = np.full((size[1] + CAPTION, size[0], 3), SLATE, np.uint8)
+    sheet = np.empty((size[1] + CAPTION, size[0], 3), np.uint8)
     picture = sheet[: size[1]]
-    picture[...] = grey[:, :, None]
+    cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB, dst=picture)
     # chromosomes that were separated only have no class yet
     assigned = karyotype.arrangement.assigned or (-1,) * karyotype.count
     doubtful = set(karyotype.arrangement.low_confidence)
@@ -197,6 +198,7 @@ def class_colour(index: int) -> Colour:
 
 def _caption(strip: NDArray[np.uint8], karyotype: Karyotype) -> None:
     """Write count, karyotype and flags on the strip below a picture."""
+    strip[...] = SLATE
     width = strip.shape[1]
     head = f"{karyotype.metaphase.name}   {karyotype.count} chromosomes   {karyotype.iscn or 'no karyotype'}"
     room = width - 40 - text_width(DRAFT, 11, bold=True)
@@ -346,7 +348,7 @@ def _draw_unplaced(sheet: NDArray[np.uint8], line: Sequence[Figure], top: int, t
 
 
 def _outline(picture: NDArray[np.uint8], region: Region, zoom: float, colour: Colour, thickness: int = 2) -> None:
-    padded = np.pad(region.mask.astype(np.uint8), 1)
+    padded = rimmed(region.mask.view(np.uint8), 1)
     contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     # coordinates in sixteenths of a px, so that the outline is not broken at whole ones
     origin = np.array([region.box.left - 1 + 0.5, region.box.top - 1 + 0.5])
@@ -357,7 +359,7 @@ def _outline(picture: NDArray[np.uint8], region: Region, zoom: float, colour: Co
 def _inside(region: Region, owners: NDArray[np.uint8]) -> tuple[float, float]:
     """Row and column of the pixel deepest inside what a region owns alone: there its label is read best."""
     own = region.mask & (owners == 1)
-    padded = np.pad((own if own.any() else region.mask).astype(np.uint8), 1)
+    padded = rimmed((own if own.any() else region.mask).view(np.uint8), 1)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_3)
     row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
     return float(row) - 1 + region.box.top, float(column) - 1 + region.box.left
