@@ -60,6 +60,9 @@ FILLED = 1e3
 """Nats earned by filling a slot that a sex constitution demands: no other sum of a cell outbids it, the
 highest price allowed (`karyofast.config.MOST_NATS`) included."""
 
+ROUNDING = 1e-8
+"""Nats by which a sum may be off that is taken in another order."""
+
 BARRED = 1e6
 """Nats that keep a chromosome out of a slot."""
 
@@ -198,21 +201,73 @@ def least_surprise(options: ArrangeOptions) -> float:
     return -math.log(1.0 - options.outlier + options.outlier / len(CLASSES))
 
 
-def least_cost(surprise: NDArray[np.float64], options: ArrangeOptions) -> float:
-    """`cost` of chromosomes whose nats of each class, float64 (n, 24), are known; grows with each of them, or stays."""
-    count, autosomes = len(surprise), len(iscn.AUTOSOMES)
-    earned, autosome = _autosome_prices(2, options)
-    placed = surprise[:, np.repeat(np.arange(autosomes), len(autosome))] + np.tile(autosome, autosomes)
-    left_out = np.full((count, count), options.unplaced_price)
-    totals = []
-    for sex in _USUAL_SEX:
-        if sum(sex) > count:
-            continue
-        costs = np.hstack([placed, surprise[:, np.repeat([_X, _Y], sex)] - FILLED, left_out])
-        slots = assign(costs)
-        base = autosomes * sum(earned) + FILLED * sum(sex) + _sex_price(sex, _NORMAL_SEX[2], options)
-        totals.append(float(costs[np.arange(count), slots].sum()) + base)
-    return min(totals)
+def least_cost(
+    surprise: NDArray[np.float64], options: ArrangeOptions, floors: NDArray[np.float64] | None = None
+) -> float:
+    """`cost` of chromosomes whose nats of each class, float64 (n, 24), are known; grows with each of them, or stays.
+
+    With `floors`, those of `CostFloor.totals`, the sex constitutions that cannot be the cheapest are not tried.
+    """
+    least = math.inf
+    for at in range(len(_USUAL_SEX)) if floors is None else np.argsort(floors, kind="stable"):
+        if floors is not None and floors[at] >= least:
+            break
+        if sum(_USUAL_SEX[at]) <= len(surprise):
+            least = min(least, _solve(_usual_problem(surprise, _USUAL_SEX[at], options)).total)
+    return least
+
+
+def _usual_problem(surprise: NDArray[np.float64], sex: tuple[int, int], options: ArrangeOptions) -> _Problem:
+    return _problem(surprise, 2, sex, _sex_price(sex, _NORMAL_SEX[2], options), options)
+
+
+class CostFloor:
+    """What cells much like one cost at least, in a fraction of the time of `least_cost`.
+
+    By the duality of linear programming: the prices that the slots have where the one is at its cheapest bound what
+    any other chromosomes pay for them, the more closely the more of them are the same.
+
+    Parameters
+    ----------
+    surprise : float64 (n, 24)
+        Of the one, as for `least_cost`; one chromosome or more.
+    options : ArrangeOptions
+    """
+
+    def __init__(self, surprise: NDArray[np.float64], options: ArrangeOptions) -> None:
+        self._unplaced = options.unplaced_price
+        problems = [_usual_problem(surprise, sex, options) for sex in _USUAL_SEX]
+        worth = [_slot_prices(one.costs, assign(one.costs)) for one in problems]
+        self._rest = np.array([one.base + prices.sum() for one, prices in zip(problems, worth, strict=True)])
+        self._offered = np.full((len(problems), len(CLASSES)), np.inf)
+        for row, one, prices in zip(self._offered, problems, worth, strict=True):
+            placed = one.classes != UNPLACED
+            classes = one.classes[placed]
+            # of the slots of one class the cheapest decides
+            np.minimum.at(row, classes, one.costs[0, placed] - surprise[0, classes] - prices[placed])
+
+    def shares(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What chromosomes, float64 (n, 24), add at least; float64 (n, sex constitutions)."""
+        return np.asarray(np.minimum((surprise[:, None] + self._offered).min(axis=2), self._unplaced))
+
+    def totals(self, shares: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """For each sex constitution nats that `least_cost` of the chromosomes with these `shares` is not below."""
+        return np.asarray(np.sum(shares, axis=0) + self._rest - ROUNDING)
+
+
+def _slot_prices(costs: NDArray[np.float64], slots: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What each slot is worth, 0 or less, given the cheapest assignment: the columns' dual variables.
+
+    The shortest ways over exchanges of one slot for another (Bellman and Ford).
+    """
+    exchanged = costs - costs[np.arange(len(slots)), slots][:, None]
+    prices = np.zeros(costs.shape[1])
+    for _ in range(len(slots)):
+        lower = np.minimum(prices, (prices[slots][:, None] + exchanged).min(axis=0))
+        if np.array_equal(lower, prices):
+            break
+        prices = lower
+    return prices
 
 
 def _probabilities(labels: Sequence[Label]) -> NDArray[np.float64]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.arrange import UNPLACED, arrange, least_cost, least_surprise, surprise_of
+from karyofast.arrange import UNPLACED, CostFloor, arrange, least_cost, least_surprise, surprise_of
 from karyofast.classify import CellScale, Runtime, classify, settle
 from karyofast.clock import Clock
 from karyofast.config import ArrangeOptions
@@ -107,11 +108,33 @@ class CellCost:
     def __init__(self, options: ArrangeOptions) -> None:
         self._options = options
         self._rows: dict[int, tuple[Piece | Sketch, NDArray[np.float64]]] = {}
+        self._like: CostFloor | None = None
+        self._shares: dict[int, NDArray[np.float64]] = {}
 
     def __call__(self, pieces: Sequence[Piece | Sketch]) -> float:
         """Nats of the labels and sizes of `pieces` together."""
         rows = np.array([self._row(one) for one in pieces]).reshape(len(pieces), len(CLASSES))
-        return least_cost(rows, self._options)
+        return least_cost(rows, self._options, self._floors(pieces))
+
+    def near(self, pieces: Sequence[Piece | Sketch]) -> None:
+        """Bound the cells to come by one that they are much like: sooner, with the same results."""
+        self._shares = {}
+        rows = np.array([self._row(one) for one in pieces])
+        self._like = CostFloor(rows, self._options) if pieces else None
+
+    def least(self, pieces: Sequence[Piece | Sketch]) -> float:
+        """Nats that the cost of `pieces` is not below."""
+        floors = self._floors(pieces)
+        return -math.inf if floors is None else float(floors.min())
+
+    def _floors(self, pieces: Sequence[Piece | Sketch]) -> NDArray[np.float64] | None:
+        if self._like is None or not pieces:
+            return None
+        new = [one for one in pieces if id(one) not in self._shares]
+        if new:
+            shares = self._like.shares(np.array([self._row(one) for one in new]))
+            self._shares.update((id(one), share) for one, share in zip(new, shares, strict=True))
+        return self._like.totals([self._shares[id(one)] for one in pieces])
 
     def _row(self, one: Piece | Sketch) -> NDArray[np.float64]:
         if id(one) not in self._rows:

@@ -14,8 +14,9 @@ pieces: a way that would not even then be taken is not read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from karyofast.second_look_moves import OpenWay, Piece, Sketch, Way, arms, cuts, joins
 from karyofast.types import Candidate, Chromosome
@@ -37,6 +38,19 @@ MOVES = 3
 Cost = Callable[[Sequence[Piece | Sketch]], float]
 """How unlikely the labels and sizes of a whole cell are, in nats (`karyofast.arrange.cost`)."""
 
+
+class Floor(Protocol):
+    """What bounds a cost in a fraction of its time (`karyofast.pieces.CellCost`)."""
+
+    def near(self, pieces: Sequence[Piece | Sketch]) -> None:
+        """Take a cell that those to come are much like."""
+        ...
+
+    def least(self, pieces: Sequence[Piece | Sketch]) -> float:
+        """Nats that the cost of a cell is not below."""
+        ...
+
+
 Read = Callable[[Sequence[Chromosome]], Sequence[Piece]]
 """Straightens and classifies chromosomes."""
 
@@ -53,6 +67,7 @@ def look(
     read: Read,
     cost: Cost,
     sketch: Draw | None = None,
+    floor: Floor | None = None,
 ) -> list[Way]:
     """Choose how to cut each candidate.
 
@@ -66,6 +81,8 @@ def look(
     cost : callable
     sketch : callable, optional
         With it a way is read only when its areas leave it a chance; without, all are. The choice is the same.
+    floor : callable, optional
+        Saves most of the calls of `cost`; the choice is the same.
 
     Returns
     -------
@@ -78,7 +95,7 @@ def look(
         [*ways, *joins(pieces, candidate)] for ways, pieces, candidate in zip(offered, first, candidates, strict=True)
     ]
     known = {id(piece.chromosome): piece for ways in first for way in ways for piece in way}
-    chosen = choose(_as_ways(joined, known, read, sketch), cost, read=read)
+    chosen = choose(_as_ways(joined, known, read, sketch), cost, read=read, floor=floor)
     for _ in range(MOVES):
         moved = [
             [tuple(piece.chromosome for piece in way), *joins([way], candidate), *cuts(way), *arms(way)]
@@ -87,7 +104,7 @@ def look(
         if all(len(ways) == 1 for ways in moved):
             break
         known = {id(piece.chromosome): piece for way in chosen for piece in way}
-        better = choose(_as_ways(moved, known, read, sketch), cost, read=read)
+        better = choose(_as_ways(moved, known, read, sketch), cost, read=read, floor=floor)
         if all(a is b for ways, way in zip(chosen, better, strict=True) for a, b in zip(ways, way, strict=False)):
             break
         chosen = better
@@ -117,7 +134,11 @@ def _as_ways(
 
 
 def choose(
-    ways: Sequence[Sequence[OpenWay]], cost: Cost, margin: float = MARGIN, read: Read | None = None
+    ways: Sequence[Sequence[OpenWay]],
+    cost: Cost,
+    margin: float = MARGIN,
+    read: Read | None = None,
+    floor: Floor | None = None,
 ) -> list[Way]:
     """Choose one way for each candidate.
 
@@ -132,20 +153,24 @@ def choose(
     read : callable, optional
         Needed where there are sketches: those of a way are read when it would be taken if they turned out as well as
         they can. So what is chosen does not depend on what was sketched.
+    floor : callable, optional
+        As for `look`.
 
     Returns
     -------
     list of Way
         One a candidate.
     """
-    table = _Table([list(options) for options in ways], cost, read)
+    table = _Table([list(options) for options in ways], cost, read, floor)
     open_ones = [number for number, options in enumerate(ways) if len(options) > 1]
     margins = [margin if options[0] else TAKEN_BACK for options in ways]
     taken = [0] * len(ways)
-    best = table.total(taken) if open_ones else 0.0
+    best = table.start(taken) if open_ones else 0.0
 
     def hopeful(number: int, other: int) -> bool:
-        return table.total(_with(taken, number, other)) < best - margins[number] + ROUNDING
+        bar = best - margins[number] + ROUNDING
+        trial = _with(taken, number, other)
+        return table.least(trial) < bar and table.total(trial) < bar
 
     # most of what has a chance has it from the start, and many are read faster together
     tried = [(number, other) for number in open_ones for other in range(1, len(ways[number]))]
@@ -157,11 +182,12 @@ def choose(
             for other in range(len(ways[number])):
                 if other == taken[number]:
                     continue
-                trial = _with(taken, number, other)
-                if table.sketched(number, other) and hopeful(number, other):
+                if not hopeful(number, other):
+                    continue
+                if table.sketched(number, other):
                     table.read([(number, other)])
-                trials.append((table.total(trial), other))
-            least, other = min(trials)
+                trials.append((table.total(_with(taken, number, other)), other))
+            least, other = min(trials, default=(best, taken[number]))
             if least < best - margins[number] and not table.sketched(number, other):
                 best, taken[number], changed = least, other, True
         if not changed:
@@ -176,8 +202,8 @@ def _with(taken: Sequence[int], number: int, other: int) -> list[int]:
 class _Table:
     """The ways of every candidate, whose sketches become pieces as they are read."""
 
-    def __init__(self, ways: list[list[OpenWay]], cost: Cost, read: Read | None) -> None:
-        self._ways, self._cost, self._read = ways, cost, read
+    def __init__(self, ways: list[list[OpenWay]], cost: Cost, read: Read | None, floor: Floor | None) -> None:
+        self._ways, self._cost, self._read, self._floor = ways, cost, read, floor
         self._totals: dict[tuple[int, ...], float] = {}
 
     def sketched(self, number: int, other: int) -> bool:
@@ -188,9 +214,25 @@ class _Table:
         """A way that holds no sketch."""
         return cast(Way, self._ways[number][other])
 
+    def start(self, chosen: Sequence[int]) -> float:
+        """`total` of the cell that the others are held against."""
+        if self._floor:
+            self._floor.near(self._pieces(chosen))
+        return self.total(chosen)
+
+    def least(self, chosen: Sequence[int]) -> float:
+        """Nats that `total` is not below."""
+        if self._floor is None:
+            return -math.inf
+        pieces = self._pieces(chosen)
+        return self._floor.least(pieces) + sum(piece.strangeness for piece in pieces)
+
+    def _pieces(self, chosen: Sequence[int]) -> list[Piece | Sketch]:
+        return [piece for options, one in zip(self._ways, chosen, strict=True) for piece in options[one]]
+
     def total(self, chosen: Sequence[int]) -> float:
         """Nats of a whole cell; where a way holds a sketch no more than when it is read."""
-        pieces = [piece for options, one in zip(self._ways, chosen, strict=True) for piece in options[one]]
+        pieces = self._pieces(chosen)
         # sketches only ever become pieces: as many are the same ones
         key = (*chosen, sum(isinstance(piece, Sketch) for piece in pieces))
         if key not in self._totals:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyofast import iscn
-from karyofast.arrange import UNPLACED, arrange, cost
+from karyofast.arrange import UNPLACED, CostFloor, arrange, cost, least_cost
 from karyofast.config import ArrangeOptions
 from karyofast.errors import OptionError
 from karyofast.types import CLASSES, Label
@@ -263,3 +263,18 @@ def test_no_class_takes_more_than_it_needs_while_places_are_free(seed, count):
 def test_the_quick_cost_is_that_of_the_whole_choice(text):
     labels = noisy(text, np.random.default_rng(3))
     assert cost(labels) == pytest.approx(arrange(labels).cost)
+
+
+def test_a_cost_floor_is_below_the_cost_of_other_cells_and_changes_no_cost():
+    rng = np.random.default_rng(3)
+    options = ArrangeOptions()
+    cell = rng.uniform(0.0, 12.0, (46, 24))
+    cell[np.arange(44), np.arange(44) // 2] = 0.1
+    floor = CostFloor(cell, options)
+    own = floor.totals(floor.shares(cell))
+    assert own.min() == pytest.approx(least_cost(cell, options), abs=1e-6)
+    for kept, more in ((46, 1), (44, 3), (30, 0), (1, 0), (0, 2)):
+        other = np.concatenate([cell[:kept], rng.uniform(0.0, 12.0, (more, 24))])
+        floors = floor.totals(floor.shares(other))
+        assert floors.min() <= least_cost(other, options)
+        assert least_cost(other, options, floors) == least_cost(other, options)

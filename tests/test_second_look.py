@@ -304,3 +304,23 @@ def test_what_touches_a_piece_from_one_side_is_offered_without_the_rest():
 
 def test_a_straight_piece_has_no_arms():
     assert arms((doubtful(line((20, 60), (100, 60))),)) == []
+
+
+def test_a_floor_under_the_cost_saves_asking_for_it_and_changes_no_choice():
+    rest = list(NORMAL)
+    rest.remove("2")
+    hopeless = [[way(name), way(*["1", "1", "3"], sure=0.5)] for name in rest]
+    ways = [*hopeless, [way("13", "16", sure=0.5), way("2")]]
+    asked = []
+
+    class Counted(CellCost):
+        def __call__(self, pieces):
+            asked.append(len(pieces))
+            return super().__call__(pieces)
+
+    plain = choose(ways, Counted(ArrangeOptions()))
+    without, bounded = len(asked), Counted(ArrangeOptions())
+    chosen = choose(ways, bounded, floor=bounded)
+    assert all(a is b for a, b in zip(chosen, plain, strict=True))
+    assert chosen[-1] is ways[-1][1]
+    assert len(asked) - without < without / 2
