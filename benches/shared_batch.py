@@ -2,10 +2,10 @@
 
     python benches/shared_batch.py --threads 1
 
-The crops are real ones of pki3's unseen cases, the classifier that of Giemsa on a CPU. All sizes are run in turn in each
-round, in the seconds of the processor, so that other work on the machine counts little; the median and the quartiles
-of the ratio to a batch of one cell are printed. An image is read in one batch of its 46 crops, one of their half
-turns, and a few smaller ones of what the second look tries, each of which waits for what the one before it said.
+The crops are real ones of pki3's unseen cases, the classifier that of Giemsa on a CPU. All sizes are run in turn in
+each round, in the seconds of the processor, so that other work on the machine counts little; the median and the
+quartiles of the ratio to a batch of one cell are printed. An image is read in one batch of its 46 crops, one of their
+half turns, and a few smaller ones of what the second look tries, each of which waits for what the one before it said.
 """
 
 from __future__ import annotations
