@@ -1,10 +1,10 @@
 """The paper's chain from picture to separated chromosomes, as one would write it with pylena, OpenCV and Numba.
 
 The stages are those of `karyofast segment --method rrt`, and no compiled kernel of karyofast is called: pylena's tree,
-plain Numba loops for attributes, two-class variance, ridge and relevance, OpenCV for Canny, gradients, distances, ellipses and
-components, all on the crop of a candidate; `flatten`, which is OpenCV too, is shared. It does less than karyofast: the tree
-has 8 bit, the visible edge lies at a fixed fraction, groups of another cell stay, pieces of a medial axis are not joined
-across a crossing and not cut at necks, and seams and pale bands are not looked at.
+plain Numba loops for attributes, two-class variance, ridge and relevance, OpenCV for Canny, gradients, distances,
+ellipses and components, all on the crop of a candidate; `flatten`, which is OpenCV too, is shared. It does less than
+karyofast: the tree has 8 bit, the visible edge lies at a fixed fraction, groups of another cell stay, pieces of a medial
+axis are not joined across a crossing and not cut at necks, and seams and pale bands are not looked at.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _candidates(density: NDArray[np.uint8]) -> list[Mask]:
     tree = pylena.morpho.maxtree(height, 8)
     nodes, parent = np.asarray(tree.nodemap).astype(np.int64), np.asarray(tree.parent).astype(np.int64)
     level = np.asarray(tree.values).astype(np.float64)
-    ints, moments, greys = _attributes(height, nodes, parent)
+    ints, _, greys = _attributes(height, nodes, parent)
     area, mean = ints[:, 0], greys[:, 0] / ints[:, 0]
     least = AREA * flat.width**2
     sized = (level >= EDGE * mean) & (area >= least) & (area <= density.size // 4)
@@ -230,7 +230,7 @@ def _thin(
     cols: NDArray[np.int64],
     least: np.float32,
 ) -> None:
-    """Take pixels away by rising radius while the shape stays connected; again until none goes. `left` has a rim of 0."""
+    """Take pixels away by rising radius while the shape stays connected, until none goes. `left` has a rim of 0."""
     going = True
     while going:
         going = False
