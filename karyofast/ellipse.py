@@ -147,6 +147,8 @@ def _fitted(
     points = points[nearest(axis, points)[1] <= REACH * width]
     if len(points) < LEAST_EDGE or _in_line(points):
         return nothing
+    # where its equations are singular, the fit shakes the points at random
+    cv2.setRNGSeed(0)
     (x, y), axes, angle = cv2.fitEllipseDirect(points[:, ::-1].astype(np.float32))
     if not np.isfinite([x, y, *axes, angle]).all():
         return nothing
