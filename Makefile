@@ -128,7 +128,8 @@ bench-compare: $(VENV)/.dev
 
 # These train on the CPU in one to two hours a run (half an hour for q-band), and go on from their checkpoints when run again.
 # g-band is trained twice, from nothing and on from there; q-band goes on from g-band;
-# g-band-fast is another network, trained on from there with composed metaphases too. All are exported as int8.
+# g-band-fast is another network, trained on from there with composed metaphases too; q-band-fast goes on from it. All but
+# q-band are exported as int8.
 CLASSIFY := $(BIN)/karyofast train classifier --more 0
 train-classifier: $(VENV)/.dev
 	$(BIN)/karyofast train classifier --data $(DATA)/pki3.zip -o $(RUNS)/first
@@ -141,7 +142,11 @@ train-classifier: $(VENV)/.dev
 	    --composed 396 --simulated 30 --epochs 9 --rate 8e-4
 	$(BIN)/karyofast export int8 $(RUNS)/composed-too/g-band-fast --data $(DATA)/pki3.zip -o $(RUNS)/g-band-fast-int8 \
 	    --exclude 1 --exclude 2 --exclude -3 --exclude -2 --exclude -1
-	$(BIN)/karyofast export int8 $(RUNS)/second/q-band --data $(DATA)/bioimlab.zip -o $(RUNS)/q-band-int8
+	$(CLASSIFY) --data $(DATA)/bioimlab.zip --no-oriented --pictures $(DATA)/mfish/instances.json --stain quinacrine \
+	    --simulated 40 --composed 162 -o $(RUNS)/bright --network slim --name q-band-fast \
+	    --from $(RUNS)/composed-too/g-band-fast --epochs 17 --rate 1.2e-3
+	$(BIN)/karyofast export int8 $(RUNS)/bright/q-band-fast --data $(DATA)/bioimlab.zip -o $(RUNS)/q-band-fast-int8 \
+	    --exclude 1 --exclude 2 --exclude -3 --exclude -2 --exclude -1
 
 # The one for fluorescence goes on from the first.
 train-separator: $(VENV)/.dev
@@ -172,6 +177,7 @@ scores: $(VENV)/.dev
 	$(EVALUATE) classification --data $(DATA)/pki3.zip --model g-band
 	$(EVALUATE) classification --data $(DATA)/pki3.zip --model g-band-fast-int8
 	$(EVALUATE) classification --data $(DATA)/bioimlab.zip --no-upright --model q-band
+	$(EVALUATE) classification --data $(DATA)/bioimlab.zip --no-upright --model q-band-fast-int8
 	$(EVALUATE) aneuploidy --data $(DATA)/pki3.zip
 	$(EVALUATE) pipeline --data $(DATA)/gband
 	$(EVALUATE) pipeline --data $(DATA)/gband --masks true

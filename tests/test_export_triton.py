@@ -44,7 +44,7 @@ def parsed(text):
     return message(None)
 
 
-@pytest.mark.parametrize("model", ["g-band", "g-band-int8", "q-band", "q-band-int8"])
+@pytest.mark.parametrize("model", ["g-band", "g-band-int8", "q-band", "q-band-fast-int8"])
 def test_the_configuration_tells_what_the_network_has(tmp_path, model):
     info = find(model, "classifier")
     folder = deliver_triton(info, tmp_path / "repository", TritonOptions(threads=2))

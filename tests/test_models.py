@@ -141,13 +141,13 @@ def test_weights_that_are_no_network_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "dark", "bright"),
     [
-        ({}, "g-band-fast-int8", "q-band-int8"),
-        ({"device": "cpu"}, "g-band-fast-int8", "q-band-int8"),
-        ({"precision": "int8"}, "g-band-fast-int8", "q-band-int8"),
-        ({"runtime": "onnxruntime", "device": "cpu", "precision": "int8"}, "g-band-fast-int8", "q-band-int8"),
-        ({"precision": "fp32"}, "g-band-fast", "q-band"),
-        ({"runtime": "torch"}, "g-band-fast", "q-band"),
-        ({"device": "cuda"}, "g-band-fast", "q-band"),
+        ({}, "g-band-fast-int8", "q-band-fast-int8"),
+        ({"device": "cpu"}, "g-band-fast-int8", "q-band-fast-int8"),
+        ({"precision": "int8"}, "g-band-fast-int8", "q-band-fast-int8"),
+        ({"runtime": "onnxruntime", "device": "cpu", "precision": "int8"}, "g-band-fast-int8", "q-band-fast-int8"),
+        ({"precision": "fp32"}, "g-band-fast", "q-band-fast"),
+        ({"runtime": "torch"}, "g-band-fast", "q-band-fast"),
+        ({"device": "cuda"}, "g-band-fast", "q-band-fast"),
         ({"model": "mine"}, "mine", "mine"),
     ],
 )

@@ -26,7 +26,7 @@ ModelOrFile = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Classifier: the name of a shipped model, or a folder; auto: g-band-fast or q-band, by the polarity.",
+        help="Classifier: the name of a shipped model, or a folder; auto: g-band-fast or q-band-fast, by the polarity.",
         show_default="auto",
     ),
 ]
