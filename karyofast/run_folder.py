@@ -20,16 +20,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from karyofast import remote
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
 from karyofast.files import write_whole
 from karyofast.report import CASES, KARYOGRAM, KARYOTYPE, OVERLAY, PAGE, PREVIEW, SUMMARY, SummaryRow, read_summary
-
-if TYPE_CHECKING:
-    pass
 
 RUN, PART, INSTANCES = "run.json", "instances.json", "instances.coco.json"
 

@@ -142,7 +142,9 @@ class _Known:
 
 
 def _cut_anew(name: str, metaphase: Metaphase, known: Sequence[_Known], variants: int) -> Cell | None:
-    """What detection and separation make of a metaphase; None where they find nothing."""
+    """What detection and separation make of a metaphase; None where they find nothing, or nothing is known."""
+    if not known:
+        return None
     candidates, _ = examine(metaphase, OPTIONS.detect)
     pieces = segment(metaphase, candidates, OPTIONS.segment, _separator(metaphase.polarity))
     # a cluster taken for one is what the second look has to see through
