@@ -28,7 +28,6 @@ cdef extern from "axis_core.h":
         int64_t rounds, most_bends, out
     void kf_nearest(const double *line, int64_t count, const double *point, int64_t points, double *at, double *square,
                     int path) nogil
-    int64_t kf_inner_path(const kf_shape *shape, const double *depth, int64_t *way, double *reach) nogil
     int kf_evenly(const double *line, int64_t count, kf_line *even) nogil
     int kf_prolonged(const double *line, int64_t count, const kf_shape *shape, double width, int64_t out,
                      kf_line *longer) nogil
@@ -68,22 +67,6 @@ def nearest(const double[:, ::1] line, const double[:, ::1] points, double[::1] 
     """
     with nogil:
         kf_nearest(&line[0, 0], line.shape[0], &points[0, 0], points.shape[0], &at[0], &square[0], path)
-
-
-def inner_path(const uint8_t[:, ::1] mask, const double[:, ::1] depth, int64_t[::1] way):
-    """The way inside between the two pixels farthest apart, as places into `way`; returns their number and distance.
-
-    Preconditions: `mask` 0 or 1 and not empty, `depth` of its shape and above 0 in it, `way` (pixels of the mask,).
-    O(n log n). Raises MemoryError.
-    """
-    cdef kf_shape shape = shape_of(mask)
-    cdef int64_t count
-    cdef double reach = 0.0
-    with nogil:
-        count = kf_inner_path(&shape, &depth[0, 0], &way[0], &reach)
-    if count < 0:
-        raise MemoryError
-    return count, reach
 
 
 def evenly(const double[:, ::1] line):

@@ -1,20 +1,17 @@
-/* Lines along a chromosome: the way inside a mask, principal curves, rows across them. See axis_core.c.
+/* Lines along a chromosome: principal curves, rows across them. See axis_core.c.
  *
- * A line is row, column pairs in double precision. Masks are height * width bytes, 0 or 1. */
+ * A line is row, column pairs in double precision. */
 #ifndef KARYOFAST_AXIS_CORE_H
 #define KARYOFAST_AXIS_CORE_H
 
 #include <stdint.h>
 
+#include "inner_core.h"
+
 typedef struct {
     double *at;
     int64_t count, room; /* of points; `at` is made by malloc and freed by the caller */
 } kf_line;
-
-typedef struct {
-    const uint8_t *mask;
-    int64_t height, width;
-} kf_shape;
 
 typedef struct {
     const double *point, *weight; /* pairs, and what each of them counts */
@@ -30,11 +27,6 @@ typedef struct {
  * at, square: [points]. path: of cpu.h. */
 void kf_nearest(const double *line, int64_t count, const double *point, int64_t points, double *at, double *square,
                 int path);
-
-/* The pixels, places in the mask, of the way inside between the two that are farthest apart; `depth`, above 0 in the
- * mask, is what the way keeps from the rim. way: [pixels of the mask], not none. Returns their number, `reach` the
- * distance between the two; -1 where there is no memory. */
-int64_t kf_inner_path(const kf_shape *shape, const double *depth, int64_t *way, double *reach);
 
 /* Points about 1 px apart on `line` (2 or more), at least 3. Returns 0, or -1 where there is no memory. */
 int kf_evenly(const double *line, int64_t count, kf_line *even);

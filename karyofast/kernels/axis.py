@@ -16,7 +16,7 @@ from karyofast.kernels import reference_axis
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 
 try:
-    from karyofast.kernels import _axis
+    from karyofast.kernels import _axis, _inner
 except ImportError as error:
     _missing: ImportError | None = error
 else:
@@ -146,7 +146,7 @@ def inner_path(
     if not use_fast(impl, "inner_path", _missing):
         return reference_axis.inner_path(mask, depth)
     way = np.empty(len(inside), dtype=np.int64)
-    count, reach = _axis.inner_path(mask.view(np.uint8), depth, way)
+    count, reach = _inner.inner_path(mask.view(np.uint8), depth, way)
     return np.stack(np.divmod(way[:count], mask.shape[1]), axis=1), reach
 
 
