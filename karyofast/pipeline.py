@@ -266,6 +266,5 @@ def _look_twice(
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
     clock.begin("second_look")
-    cost = CellCost(options.arrange)
-    chosen = look(candidates, offered, reader, cost, reader.sketch, cost)
+    chosen = look(candidates, offered, reader, CellCost(options.arrange), reader.sketch)
     return candidates, reader.settled([piece for way in chosen for piece in way])

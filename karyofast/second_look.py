@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from karyofast.second_look_moves import OpenWay, Piece, Sketch, Way, arms, cuts, joins
 from karyofast.types import Candidate, Chromosome
@@ -39,8 +39,13 @@ Cost = Callable[[Sequence[Piece | Sketch]], float]
 """How unlikely the labels and sizes of a whole cell are, in nats (`karyofast.arrange.cost`)."""
 
 
-class Floor(Protocol):
-    """What bounds a cost in a fraction of its time (`karyofast.pieces.CellCost`)."""
+@runtime_checkable
+class BoundedCost(Protocol):
+    """A cost that can also be bounded, in a fraction of its time (`karyofast.pieces.CellCost`)."""
+
+    def __call__(self, pieces: Sequence[Piece | Sketch], /) -> float:
+        """Nats of the labels and sizes of a whole cell."""
+        ...
 
     def near(self, pieces: Sequence[Piece | Sketch]) -> None:
         """Take a cell that those to come are much like."""
@@ -67,7 +72,6 @@ def look(
     read: Read,
     cost: Cost,
     sketch: Draw | None = None,
-    floor: Floor | None = None,
 ) -> list[Way]:
     """Choose how to cut each candidate.
 
@@ -79,10 +83,9 @@ def look(
     read : callable
         Called for the chromosomes of the first ways first, then for those of ways that may be taken.
     cost : callable
+        A `BoundedCost` is called far less; the choice is the same.
     sketch : callable, optional
         With it a way is read only when its areas leave it a chance; without, all are. The choice is the same.
-    floor : callable, optional
-        Saves most of the calls of `cost`; the choice is the same.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def look(
         [*ways, *joins(pieces, candidate)] for ways, pieces, candidate in zip(offered, first, candidates, strict=True)
     ]
     known = {id(piece.chromosome): piece for ways in first for way in ways for piece in way}
-    chosen = choose(_as_ways(joined, known, read, sketch), cost, read=read, floor=floor)
+    chosen = choose(_as_ways(joined, known, read, sketch), cost, read=read)
     for _ in range(MOVES):
         moved = [
             [tuple(piece.chromosome for piece in way), *joins([way], candidate), *cuts(way), *arms(way)]
@@ -104,7 +107,7 @@ def look(
         if all(len(ways) == 1 for ways in moved):
             break
         known = {id(piece.chromosome): piece for way in chosen for piece in way}
-        better = choose(_as_ways(moved, known, read, sketch), cost, read=read, floor=floor)
+        better = choose(_as_ways(moved, known, read, sketch), cost, read=read)
         if all(a is b for ways, way in zip(chosen, better, strict=True) for a, b in zip(ways, way, strict=False)):
             break
         chosen = better
@@ -138,7 +141,6 @@ def choose(
     cost: Cost,
     margin: float = MARGIN,
     read: Read | None = None,
-    floor: Floor | None = None,
 ) -> list[Way]:
     """Choose one way for each candidate.
 
@@ -147,21 +149,19 @@ def choose(
     ways : sequence of sequence of OpenWay
         For each candidate its ways; the first is taken unless another is better, and holds no sketch.
     cost : callable
-        Gives no more for a sketch than for any piece that it may become.
+        Gives no more for a sketch than for any piece that it may become. As for `look`.
     margin : float
         Nats by which another way must be better than the one taken; `TAKEN_BACK` where the first is empty.
     read : callable, optional
         Needed where there are sketches: those of a way are read when it would be taken if they turned out as well as
         they can. So what is chosen does not depend on what was sketched.
-    floor : callable, optional
-        As for `look`.
 
     Returns
     -------
     list of Way
         One a candidate.
     """
-    table = _Table([list(options) for options in ways], cost, read, floor)
+    table = _Table([list(options) for options in ways], cost, read)
     open_ones = [number for number, options in enumerate(ways) if len(options) > 1]
     margins = [margin if options[0] else TAKEN_BACK for options in ways]
     taken = [0] * len(ways)
@@ -202,8 +202,9 @@ def _with(taken: Sequence[int], number: int, other: int) -> list[int]:
 class _Table:
     """The ways of every candidate, whose sketches become pieces as they are read."""
 
-    def __init__(self, ways: list[list[OpenWay]], cost: Cost, read: Read | None, floor: Floor | None) -> None:
-        self._ways, self._cost, self._read, self._floor = ways, cost, read, floor
+    def __init__(self, ways: list[list[OpenWay]], cost: Cost, read: Read | None) -> None:
+        self._ways, self._cost, self._read = ways, cost, read
+        self._bounded = cost if isinstance(cost, BoundedCost) else None
         self._totals: dict[tuple[int, ...], float] = {}
 
     def sketched(self, number: int, other: int) -> bool:
@@ -216,16 +217,16 @@ class _Table:
 
     def start(self, chosen: Sequence[int]) -> float:
         """`total` of the cell that the others are held against."""
-        if self._floor:
-            self._floor.near(self._pieces(chosen))
+        if self._bounded:
+            self._bounded.near(self._pieces(chosen))
         return self.total(chosen)
 
     def least(self, chosen: Sequence[int]) -> float:
         """Nats that `total` is not below."""
-        if self._floor is None:
+        if self._bounded is None:
             return -math.inf
         pieces = self._pieces(chosen)
-        return self._floor.least(pieces) + sum(piece.strangeness for piece in pieces)
+        return self._bounded.least(pieces) + sum(piece.strangeness for piece in pieces)
 
     def _pieces(self, chosen: Sequence[int]) -> list[Piece | Sketch]:
         return [piece for options, one in zip(self._ways, chosen, strict=True) for piece in options[one]]
