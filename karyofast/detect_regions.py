@@ -88,13 +88,16 @@ def flatten(density: NDArray[np.uint8]) -> Flattened:
     )
     coarse: dict[int, NDArray[np.float32]] = {}
     width = WIDTH_GUESS * min(density.shape)
-    diameter = FIRST_OPENING * width
+    disk = _disk(FIRST_OPENING * width)
+    background = _opening(smooth, disk, coarse)
+    height = smooth - background
     for _ in range(2):  # the second round no longer sees the nuclei that were wider than the first disk
-        height = _opening(smooth, diameter, coarse)
-        width = _ridge_width(np.maximum(np.subtract(smooth, height, out=height), 0, out=height)) or width
-        diameter = OPENING * width
-    background = np.minimum(_opening(smooth, diameter, coarse), smooth)
-    return Flattened(smooth - background, background, width)
+        width = _ridge_width(height) or width
+        before, disk = disk, _disk(OPENING * width)
+        if disk != before:
+            background = _opening(smooth, disk, coarse)
+            np.subtract(smooth, background, out=height)
+    return Flattened(height, background, width)
 
 
 def stain_height(flat: Flattened) -> float:
@@ -174,22 +177,25 @@ def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> floa
     return float(height[rank][np.searchsorted(stain, 0.5 * stain[-1])])
 
 
-def _opening(
-    smooth: NDArray[np.float32], diameter: float, known: dict[int, NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Greyscale opening by a disk, smoothed, here and there above `smooth`.
-
-    On a coarse grid: a disk of about 12 px is as good and far faster. `known` keeps the picture on each grid.
-    """
-    rows, columns = smooth.shape
+def _disk(diameter: float) -> tuple[int, int]:
+    """Step of the grid on which a disk is about 12 px wide, which is as good as the full one and far faster; its width there."""
     step = max(1, int(diameter // 12))
+    return step, max(3, round(diameter / step) | 1)
+
+
+def _opening(
+    smooth: NDArray[np.float32], disk: tuple[int, int], known: dict[int, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Greyscale opening by a disk as of `_disk`, smoothed, nowhere above `smooth`; `known` keeps it on each grid."""
+    rows, columns = smooth.shape
+    step, across = disk
     if step not in known:
         size = (max(1, columns // step), max(1, rows // step))
         known[step] = np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    across = max(3, round(diameter / step) | 1)
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
-    opened = cv2.GaussianBlur(cv2.morphologyEx(known[step], cv2.MORPH_OPEN, disk), (0, 0), across / 4)
-    return np.asarray(cv2.resize(opened, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
+    opened = cv2.GaussianBlur(cv2.morphologyEx(known[step], cv2.MORPH_OPEN, shape), (0, 0), across / 4)
+    full = np.asarray(cv2.resize(opened, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return np.minimum(full, smooth, out=full)
 
 
 def _ridge_width(height: NDArray[np.float32]) -> float:
