@@ -110,7 +110,7 @@ def examine(metaphase: Metaphase, options: DetectOptions | None = None) -> tuple
     # not `metaphase.density`: that is cut off at the background, and faint rims lie below it where the field is uneven
     grey = metaphase.grey if metaphase.polarity == "bright" else 255 - metaphase.grey
     density = np.ascontiguousarray(grey, dtype=np.uint8)
-    if density.size == 0 or not metaphase.density.any() or density.min() == density.max():
+    if density.size == 0 or metaphase.density.max() == 0 or density.min() == density.max():
         return [], []
     dropped: list[Dropped] = []
     if options.method == "er":

@@ -132,9 +132,10 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) ->
     steepness = np.zeros(len(FRACTIONS))
     able = np.flatnonzero(sharp & (measured.level >= FRACTIONS[0] * measured.height) & (measured.above < FRACTIONS[-1]))
     height, level, above = measured.height[able], measured.level[able], measured.above[able]
+    lowest = FRACTIONS[np.searchsorted(FRACTIONS, above, side="right")]  # at which no region around it is taken
+    ever = level >= lowest * height
+    able, height, level, above = able[ever], height[ever], level[ever], above[ever]
     chosen = (level >= FRACTIONS[:, None] * height) & (above < FRACTIONS[:, None])
-    ever = chosen.any(axis=0)
-    able, chosen = able[ever], chosen[:, ever]
     rim, sides = _rims(measured, able), measured.tree.perimeter[able]
     for place, among in enumerate(chosen):
         steepness[place] = rim[among].sum() / sides[among].sum() if among.any() else 0.0
@@ -178,7 +179,7 @@ def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> floa
 
 
 def _disk(diameter: float) -> tuple[int, int]:
-    """Step of the grid on which a disk is about 12 px wide, which is as good as the full one and far faster; its width there."""
+    """Step of the grid on which a disk is about 12 px wide, as good as the full one and far faster; its width there."""
     step = max(1, int(diameter // 12))
     return step, max(3, round(diameter / step) | 1)
 

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.kernels import ridge_paths
-from karyofast.kernels.rim import rimmed
 
 TIP = 0.2
 """Ring radius, in widths, below which the ridge has no end: corners and notches would each give it a branch."""
@@ -98,10 +97,11 @@ def cut(ridge: NDArray[np.bool_], radius: NDArray[np.float64], width: float) -> 
     width : float
         Typical width of a chromosome, px.
     """
-    ones = rimmed(ridge, 1).astype(np.uint8)
-    around = cv2.filter2D(ones, cv2.CV_16S, np.ones((3, 3), np.float32))[1:-1, 1:-1] - 1
+    # itself and its neighbours
+    near = cv2.boxFilter(ridge.view(np.uint8), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     zones = np.zeros(ridge.shape, dtype=np.uint8)
-    for row, col in np.argwhere(ridge & (around >= 3)).tolist():
+    for place in np.flatnonzero(ridge & (near > 3)).tolist():
+        row, col = divmod(place, ridge.shape[1])
         cv2.circle(zones, (col, row), max(1, round(radius[row, col])), 1, cv2.FILLED)
     while True:
         found = _paths(ridge & (zones == 0), zones, radius)

@@ -55,15 +55,11 @@ def segment(
         return segment_axis.separate(metaphase, candidates, separator, decode)
     if options.method == "none":
         return [Chromosome(one.box, one.mask, candidate=number) for number, one in enumerate(candidates)]
-    width = typical_width(candidates)
-    found = []
-    for number, one in enumerate(candidates):
-        if options.method == "rrt":
-            pieces = segment_rrt.separate(metaphase, one, options, width)
-        else:
-            pieces = segment_rrt.watershed(metaphase, one)
-        found += [Chromosome(piece.box, piece.mask, piece.score, number, piece.flags) for piece in pieces]
-    return found
+    if options.method == "rrt":
+        pieces_of = segment_rrt.separate_all(metaphase, candidates, options)
+    else:
+        pieces_of = [segment_rrt.watershed(metaphase, one) for one in candidates]
+    return [replace(piece, candidate=number) for number, pieces in enumerate(pieces_of) for piece in pieces]
 
 
 def unseparated(candidates: Sequence[Candidate], chromosomes: Sequence[Chromosome]) -> list[Dropped]:
@@ -97,14 +93,14 @@ def ways(
     """
     offered = segment_axis.partitions(metaphase, candidates, lifted, others=[segment_arms.find_cores])
     width = typical_width(candidates)
+    asked = [candidate for candidate, known in zip(candidates, offered, strict=True) if known != [[]]]
+    by_radius = iter(segment_rrt.separate_all(metaphase, asked, options, width))
     for number, (candidate, known) in enumerate(zip(candidates, offered, strict=True)):
         if known == [[]]:
             # held for dirt: taken back where it is read as what the cell lacks
             known.append([Chromosome(candidate.box, candidate.mask, candidate=number, flags=(HELD_FOR_DIRT,))])
             continue
-        others = [
-            [replace(one, candidate=number) for one in segment_rrt.separate(metaphase, candidate, options, width)]
-        ]
+        others = [[replace(one, candidate=number) for one in next(by_radius)]]
         if 1 < len(known[0]) <= MOST_IN_ONE:
             others.append([Chromosome(candidate.box, candidate.mask, candidate=number)])
         for other in others:

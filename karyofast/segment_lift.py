@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.kernels import edge_distance
-from karyofast.kernels.rim import rimmed
 from karyofast.masks import largest, shared_pixels, tight
+from karyofast.sheets import sheets
 from karyofast.types import Box, Candidate, Dropped, Metaphase
 
 WIDTH = 12.0
@@ -80,8 +80,9 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     Clusters share the width of what they are made of, so the median holds with many of them.
     """
     radii = []
-    for one in candidates:
-        radii.append(float(edge_distance(~rimmed(one.mask, 1)).max()))
+    for sheet in sheets([one.mask for one in candidates], 1):
+        depth = edge_distance(~sheet.mask)
+        radii += [float(depth[place].max()) for place in sheet.places.values()]
     return 2.0 * float(np.median(radii)) if radii else WIDTH
 
 

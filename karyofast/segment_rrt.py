@@ -25,6 +25,7 @@ from karyofast.kernels import edge_distance
 from karyofast.kernels import ridge as medial
 from karyofast.kernels.rim import rimmed
 from karyofast.segment_lift import typical_width as own_width
+from karyofast.sheets import sheets
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 MARGIN = 3
@@ -102,20 +103,41 @@ def is_single(candidate: Candidate, typical_width: float) -> bool:
     OptionError
         `typical_width` is not positive.
     """
+    return singles([candidate], typical_width)[0]
+
+
+def singles(candidates: Sequence[Candidate], typical_width: float) -> list[bool]:
+    """The same of many together, which is faster."""
     _check_width(typical_width)
-    return _is_single(rimmed(_filled(candidate.mask, typical_width), MARGIN), typical_width)
+    found = [False] * len(candidates)
+    with_bay: dict[int, NDArray[np.bool_]] = {}
+    for sheet in sheets([one.mask for one in candidates], MARGIN):
+        mask = _filled(sheet.mask, typical_width)
+        depth = edge_distance(~mask)
+        for number, place in sheet.places.items():
+            if 2.0 * float(depth[place].max()) > BROAD * typical_width:
+                continue
+            found[number] = _solidity(mask[place]) >= SOLID
+            if not found[number]:
+                with_bay[number] = _eroded(mask[place])
+    for number, lines in zip(with_bay, _lines(list(with_bay.values()), typical_width), strict=True):
+        found[number] = lines < 2
+    return found
 
 
-def _is_single(mask: NDArray[np.bool_], typical_width: float) -> bool:
-    """The same of a mask on the canvas without small holes."""
-    depth = edge_distance(~mask)
-    if 2.0 * float(depth.max()) > BROAD * typical_width:
-        return False
-    if _solidity(mask) >= SOLID:
-        return True
-    shape = _from_outline(mask)
-    pieces = ridge.cut(_ridge(shape, typical_width), shape.radius, typical_width)
-    return len(ellipse.groups(pieces, ridge.links(pieces, typical_width))) < 2
+def _lines(masks: Sequence[NDArray[np.bool_]], width: float) -> list[int]:
+    """In how many lines the pieces of each one's medial axis go on into one another; the masks have a margin."""
+    found = [0] * len(masks)
+    for sheet in sheets(masks, 0):
+        radius = _radius(sheet.mask, _outline(sheet.mask))
+        pieces: dict[int, list[ridge.Piece]] = {number: [] for number in sheet.places}
+        owner = sheet.numbers()
+        for piece in ridge.cut(medial(sheet.mask, radius, ridge.TIP * width), radius, width):
+            row, col = piece.path[0].astype(int)
+            pieces[int(owner[row, col])].append(piece)
+        for number, own in pieces.items():
+            found[number] = len(ellipse.groups(own, ridge.links(own, width)))
+    return found
 
 
 def separate(
@@ -147,14 +169,32 @@ def separate(
     OptionError
         `typical_width` is not positive.
     """
+    return separate_all(metaphase, [candidate], options, typical_width)[0]
+
+
+def separate_all(
+    metaphase: Metaphase,
+    candidates: Sequence[Candidate],
+    options: SegmentOptions,
+    typical_width: float | None = None,
+) -> list[list[Chromosome]]:
+    """The same of many together, which is faster; their own typical width where none is given."""
     if typical_width is None:
-        typical_width = own_width([candidate])
-    _check_width(typical_width)
-    mask = rimmed(_filled(candidate.mask, typical_width), MARGIN)
-    if _is_single(mask, typical_width):
-        return [Chromosome(candidate.box, candidate.mask)]
+        typical_width = own_width(candidates)
+    return [
+        [Chromosome(one.box, one.mask)] if single else _cut_up(metaphase, one, options, typical_width)
+        for one, single in zip(candidates, singles(candidates, typical_width), strict=True)
+    ]
+
+
+def _cut_up(
+    metaphase: Metaphase, candidate: Candidate, options: SegmentOptions, typical_width: float
+) -> list[Chromosome]:
+    """A candidate that is not one chromosome by its outline, separated."""
+    mask = _filled(rimmed(candidate.mask, MARGIN), typical_width)
     shape = _from_density(metaphase, candidate, mask, typical_width)
-    pieces = ridge.cut(_ridge(shape, typical_width), shape.radius, typical_width)
+    axis = medial(shape.domain, shape.radius, ridge.TIP * typical_width)
+    pieces = ridge.cut(axis, shape.radius, typical_width)
     points = np.argwhere(shape.edges)
     gradients = shape.gradients[points[:, 0], points[:, 1]]
     contours = ellipse.Contours(shape.mask, points.astype(np.float64), gradients)
@@ -224,24 +264,20 @@ def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask & ~inner
 
 
-def _from_outline(mask: NDArray[np.bool_]) -> Shape:
-    """A shape whose edges are its outline alone."""
-    eroded = _eroded(mask)
-    edges = _outline(eroded)
-    # outside is at least one away from inside, also where a shape is one pixel broad
-    radius = np.where(eroded, edge_distance(edges) + 1.0, 0.0)
-    return Shape(mask, edges, np.zeros((*mask.shape, 2)), radius, eroded)
+def _radius(domain: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Ring radius of a domain; outside is at least one away from inside, also where a shape is one pixel broad."""
+    return np.where(domain, edge_distance(edges) + 1.0, 0.0)
 
 
 def _filled(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
-    """The mask without its small holes; large ones lie between chromosomes."""
-    around = (~rimmed(mask, 1)).view(np.uint8)
+    """Masks with a margin, without their small holes; large ones lie between chromosomes."""
+    around = (~mask).view(np.uint8)
     count, labels = cv2.connectedComponents(around, connectivity=4)
     if count <= 2:
         return mask
     small = np.bincount(labels.ravel(), minlength=count) <= HOLE * width**2
-    small[[0, labels[0, 0]]] = False  # the mask, and what lies around it
-    return np.asarray(mask | small[labels][1:-1, 1:-1])
+    small[[0, labels[0, 0]]] = False  # the masks, and what lies around them
+    return np.asarray(mask | small[labels])
 
 
 def _from_density(metaphase: Metaphase, candidate: Candidate, mask: NDArray[np.bool_], width: float) -> Shape:
@@ -263,7 +299,7 @@ def _from_density(metaphase: Metaphase, candidate: Candidate, mask: NDArray[np.b
     edges = outline | (found & (edge_distance(outline) <= 1.5)) | seams
     down = cv2.Sobel(smooth, cv2.CV_64F, 0, 1)
     across = cv2.Sobel(smooth, cv2.CV_64F, 1, 0)
-    radius = np.where(eroded, edge_distance(outline | seams) + 1.0, 0.0)
+    radius = _radius(eroded, outline | seams)
     return Shape(mask, edges, np.stack([down, across], axis=-1), radius, eroded & ~_gap(seams, eroded, width))
 
 
@@ -292,10 +328,6 @@ def _gap(seams: NDArray[np.bool_], eroded: NDArray[np.bool_], width: float) -> N
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx((gap | ~eroded).astype(np.uint8), cv2.MORPH_CLOSE, disc).astype(bool)
     return gap | (closed & eroded & (edge_distance(seams) <= OPEN_END * width))
-
-
-def _ridge(shape: Shape, width: float) -> NDArray[np.bool_]:
-    return medial(shape.domain, shape.radius, ridge.TIP * width)
 
 
 def _reconstruct(seed: NDArray[np.float32], bound: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from karyofast.io import read_metaphase
 from karyofast.kernels import edge_distance, relevance
 from karyofast.segment import segment
 from karyofast.segment_lift import typical_width
-from karyofast.segment_rrt import is_single, separate, watershed
+from karyofast.segment_rrt import is_single, separate, separate_all, singles, watershed
 from karyofast.types import Box, Candidate, Metaphase
 
 WIDTH = 14.0
@@ -317,3 +317,21 @@ def test_the_same_picture_is_separated_in_the_same_way_again(data_dir):
     first, again = (segment(metaphase, candidates, RRT) for _ in range(2))
     assert [one.box for one in first] == [one.box for one in again]
     assert all(np.array_equal(one.mask, other.mask) for one, other in zip(first, again, strict=True))
+
+
+def test_many_together_are_what_each_is_alone(data_dir):
+    metaphase = read_metaphase(data_dir / "mfish" / "A0101XY_dapi.png")
+    candidates = detect(metaphase)
+    width = typical_width(candidates)
+    single = singles(candidates, width)
+    assert 0 < sum(single) < len(candidates)
+    assert single == [is_single(one, width) for one in candidates]
+    alone = [separate(metaphase, one, RRT, width) for one in candidates]
+    for together, own in zip(separate_all(metaphase, candidates, RRT), alone, strict=True):
+        assert [one.box for one in together] == [one.box for one in own]
+        assert all(np.array_equal(one.mask, other.mask) for one, other in zip(together, own, strict=True))
+
+
+def test_none_are_separated_into_none():
+    metaphase, _ = cell(line((40, 40), (120, 120)))
+    assert separate_all(metaphase, [], RRT) == [] == singles([], WIDTH)
