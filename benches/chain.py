@@ -112,14 +112,15 @@ def _largest_above(parent: NDArray[np.int32], value: NDArray[np.float64]) -> NDA
     return above
 
 
-def _tree(image: NDArray[np.uint16], connectivity: int, max_level: int, min_area: int) -> RegionTree:
+def _tree(image: NDArray[np.uint16], connectivity: int, max_level: int, min_area: int, moments: bool) -> RegionTree:
     """pylena's tree with the attributes of ours, by plain loops; numbered as ours, so children come first."""
     assert connectivity == 8
+    assert not moments
     height = (LEVELS - np.minimum(image, max_level + 1)).astype(np.uint8)
     tree = pylena.morpho.maxtree(height, 8)
     nodes = np.asarray(tree.nodemap).astype(np.int64)
     parent, level = np.asarray(tree.parent).astype(np.int64), np.asarray(tree.values).astype(np.int64)
-    ints, moments, greys = _attributes(height, nodes, parent)
+    ints, greys = _attributes(height, nodes, parent)
     kept = (ints[:, 0] >= min_area) & (level > LEVELS - max_level - 1)
     number = np.full(len(parent) + 1, -1)
     number[:-1][kept] = np.arange(np.count_nonzero(kept))[::-1]
@@ -137,7 +138,7 @@ def _tree(image: NDArray[np.uint16], connectivity: int, max_level: int, min_area
         np.stack([top, left, bottom - top + 1, right - left + 1], axis=1),
         euler,
         perimeter,
-        moments[kept][::-1],
+        np.empty((0, 5), dtype=np.int64),
         LEVELS * area.astype(np.int64) - greys[:, 0],
         LEVELS**2 * area.astype(np.int64) - 2 * LEVELS * greys[:, 0] + greys[:, 1],
     )
@@ -146,10 +147,10 @@ def _tree(image: NDArray[np.uint16], connectivity: int, max_level: int, min_area
 @numba.njit(nogil=True, cache=True)
 def _attributes(
     height: NDArray[np.uint8], nodes: NDArray[np.int64], parent: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Area, box, Euler number and perimeter; moments; grey sums of each node: pixels, then from the leaves up."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Area, box, Euler number and perimeter; grey sums of each node: pixels, then from the leaves up."""
     rows, cols = height.shape
-    ints, moments = np.zeros((len(parent), 7), dtype=np.int64), np.zeros((len(parent), 5), dtype=np.int64)
+    ints = np.zeros((len(parent), 7), dtype=np.int64)
     greys = np.zeros((len(parent), 2), dtype=np.int64)
     ints[:, 1:3] = 2**31
     for row in range(rows):
@@ -173,11 +174,6 @@ def _attributes(
             ints[node, 4] = max(ints[node, 4], col)
             ints[node, 5] += corners - 3 + pairs
             ints[node, 6] += 4 - 2 * pairs
-            moments[node, 0] += row
-            moments[node, 1] += col
-            moments[node, 2] += row * row
-            moments[node, 3] += col * col
-            moments[node, 4] += row * col
             greys[node, 0] += own
             greys[node, 1] += np.int64(own) * own
     for node in range(len(parent) - 1, 0, -1):
@@ -188,11 +184,9 @@ def _attributes(
             ints[up, k] = min(ints[up, k], ints[node, k])
         for k in (3, 4):
             ints[up, k] = max(ints[up, k], ints[node, k])
-        for k in range(5):
-            moments[up, k] += moments[node, k]
         for k in range(2):
             greys[up, k] += greys[node, k]
-    return ints, moments, greys
+    return ints, greys
 
 
 @numba.njit(nogil=True, cache=True)

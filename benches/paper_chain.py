@@ -50,7 +50,7 @@ def _candidates(density: NDArray[np.uint8]) -> list[Mask]:
     tree = pylena.morpho.maxtree(height, 8)
     nodes, parent = np.asarray(tree.nodemap).astype(np.int64), np.asarray(tree.parent).astype(np.int64)
     level = np.asarray(tree.values).astype(np.float64)
-    ints, _, greys = _attributes(height, nodes, parent)
+    ints, greys = _attributes(height, nodes, parent)
     area, mean = ints[:, 0], greys[:, 0] / ints[:, 0]
     least = AREA * flat.width**2
     sized = (level >= EDGE * mean) & (area >= least) & (area <= density.size // 4)

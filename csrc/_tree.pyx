@@ -39,7 +39,7 @@ ctypedef fused grey_t:
     uint16_t
 
 
-def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, int min_area, int path):
+def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, int min_area, bint with_moments, int path):
     """Regions of the lower level sets of `image`, by rising level.
 
     Preconditions (the wrapper's duty): at least one pixel, fewer than 2**31 with a rim of one pixel,
@@ -47,7 +47,7 @@ def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, 
 
     Returns `order` (int32, pixels of the regions as flat indices), `ints` (int32, 6 rows: level, parent, start, area,
     euler, perimeter), `box` (int32, 4 columns: top, left, height, width), `moments` (int64, 5 columns: row, column,
-    row^2, column^2, row * column) and `greys` (int64, 2 rows: grey, grey^2).
+    row^2, column^2, row * column; no row unless `with_moments`) and `greys` (int64, 2 rows: grey, grey^2).
     Paper section 3, eq. 1 and 2; algorithm and complexity: tree_core.c.
     """
     cdef kf_picture picture
@@ -62,6 +62,7 @@ def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, 
     picture.min_area = min_area
     picture.path = path
     cdef kf_regions regions
+    cdef int64_t *sums = NULL
     cdef int32_t[::1] order = np.empty(0, dtype=np.int32)
     cdef int32_t[:, ::1] ints = np.empty((6, 0), dtype=np.int32), box = np.empty((0, 4), dtype=np.int32)
     cdef int64_t[:, ::1] moments = np.empty((0, KF_MOMENTS), dtype=np.int64), greys = np.empty((2, 0), dtype=np.int64)
@@ -72,10 +73,12 @@ def component_tree(const grey_t[:, ::1] image, int connectivity, int max_level, 
             order = np.empty(tree.kept, dtype=np.int32)
             ints = np.empty((6, tree.count), dtype=np.int32)
             box = np.empty((tree.count, 4), dtype=np.int32)
-            moments = np.empty((tree.count, KF_MOMENTS), dtype=np.int64)
+            moments = np.empty((tree.count if with_moments else 0, KF_MOMENTS), dtype=np.int64)
             greys = np.empty((2, tree.count), dtype=np.int64)
+            if with_moments:
+                sums = &moments[0, 0]
             regions = kf_regions(&order[0], &ints[0, 0], &ints[1, 0], &ints[2, 0], &ints[3, 0], &ints[4, 0],
-                                 &ints[5, 0], &box[0, 0], &moments[0, 0], &greys[0, 0], &greys[1, 0])
+                                 &ints[5, 0], &box[0, 0], sums, &greys[0, 0], &greys[1, 0])
             with nogil:
                 failed = kf_tree_write(&picture, &tree, &regions)
         if failed:

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
 #include "cpu.h"
 #include "memory.h"
 
@@ -39,24 +40,6 @@ static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, 
     if (picture->path == KF_AVX2) return kf_local_avx2(picture, line, active, codes);
 #endif
     return kf_local_portable(picture, line, active, codes);
-}
-
-static inline int kf_lowest_bit(uint32_t word) {
-#if defined(__GNUC__) || defined(__clang__)
-    return __builtin_ctz(word);
-#else
-    int bit = 0;
-    while (!(word & 1)) word >>= 1, bit++;
-    return bit;
-#endif
-}
-
-static inline void kf_fetch(const void *at) {
-#if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(at);
-#else
-    (void)at;
-#endif
 }
 
 #include "tree_sort.inc"
@@ -97,6 +80,14 @@ static inline int32_t kf_find(int32_t *up, int32_t at) {
     return at;
 }
 
+/* Put the younger of two roots under the older, which is returned. */
+static inline int32_t kf_unite(int32_t *up, int32_t one, int32_t other, int32_t *younger) {
+    const int32_t older = other < one ? other : one;
+    *younger = other ^ one ^ older;
+    up[*younger] = older;
+    return older;
+}
+
 /* Minima for the pixels [begin, end) of one level into tree->region; returns the saddles. */
 static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
     const int32_t *restrict sorted = grown->tree->sorted;
@@ -133,13 +124,8 @@ static int32_t kf_join(kf_growth *grown, int32_t saddles) {
         uint32_t groups = grown->code[i] & KF_GROUPS;
         int32_t own = kf_find(grown->up, tree->region[i]);
         while (groups &= groups - 1) {
-            int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
-            if (other == own) continue;
-            const int32_t older = other < own ? other : own;
-            other ^= own ^ older;
-            grown->up[other] = older;
-            grown->joined[joined++] = other;
-            own = older;
+            const int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
+            if (other != own) own = kf_unite(grown->up, own, other, &grown->joined[joined++]);
         }
     }
     return joined;
@@ -213,13 +199,11 @@ static void kf_lone(kf_growth *grown, int64_t i) {
     uint32_t groups = grown->code[i] & KF_GROUPS;
     int32_t own = groups ? kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]) : grown->minima++;
     while (groups &= groups - 1) {
-        int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
+        const int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
+        int32_t younger;
         if (other == own) continue;
-        const int32_t older = other < own ? other : own;
-        other ^= own ^ older;
-        grown->up[other] = older;
-        tree->node[grown->newest[other]].of[KF_PARENT] = made;
-        own = older;
+        own = kf_unite(grown->up, own, other, &younger);
+        tree->node[grown->newest[younger]].of[KF_PARENT] = made;
     }
     tree->node[grown->newest[own]].of[KF_PARENT] = made;
     tree->node[made] = grown->share[grown->code[i] >> 8];
@@ -314,85 +298,14 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
     return failed || kf_keep(picture, tree) ? -1 : 0;
 }
 
-/* Columns of the regions that stay but for sums and boxes; each one's range begins with its children's. Returns in
- * `cursor` where each one's own pixels go. */
-static void kf_ranges(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, int32_t *cursor) {
-    int32_t roots = 0, level = picture->bytes == 1 ? 255 : 65535;
-    for (int64_t node = tree->nodes - 1, at = tree->count - 1; at >= 0; node--) {
-        while (level > 0 && tree->node_end[level - 1] > node) level--;
-        if (tree->target[node] != at) continue; /* left out: it carries -1 or a number met before */
-        const int32_t parent = tree->node[node].of[KF_PARENT], into = parent < 0 ? -1 : tree->target[parent];
-        int32_t *next = into < 0 ? &roots : &cursor[into];
-        regions->level[at] = level;
-        regions->parent[at] = into;
-        regions->start[at] = cursor[at] = *next;
-        regions->area[at] = tree->area[node];
-        regions->euler[at] = tree->node[node].of[KF_EULER];
-        regions->perimeter[at] = tree->node[node].of[KF_PERIMETER];
-        *next += tree->area[node];
-        at--;
-    }
-}
-
-/* Pixels into `order`, each one's grey level into its region's sums. */
-static void kf_place(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, int32_t *cursor) {
-    const int32_t *restrict target = tree->target, *restrict sorted = tree->sorted, *restrict region = tree->region;
-    int32_t *restrict order = regions->order, *restrict next = cursor;
-    for (int64_t i = 0; i < tree->pixels; i++) {
-        const int32_t at = target[region[i]];
-        if (at >= 0) order[next[at]++] = sorted[i];
-    }
-    const int32_t levels = picture->bytes == 1 ? 256 : 65536;
-    int64_t node = 0;
-    for (int64_t level = 0; level < levels; level++)
-        for (; node < tree->node_end[level]; node++) {
-            const int32_t at = target[node];
-            if (at < 0) continue;
-            regions->grey[at] += level * tree->node[node].of[KF_OWN];
-            regions->grey2[at] += level * level * tree->node[node].of[KF_OWN];
-        }
-}
-
-typedef void kf_add_run_t(const int32_t *run, int32_t count, int32_t width, int64_t *moments, int32_t *box);
-
-/* Finish sums and boxes, children first, each one added to its parent. begin: where a region's own pixels begin. */
-static void kf_up(const kf_picture *picture, int64_t count, const kf_regions *regions, const int32_t *begin) {
-    kf_add_run_t *add_run = kf_add_run_portable;
-#ifdef KF_X86_PATHS
-    if (picture->path == KF_AVX2) add_run = kf_add_run_avx2;
-    if (picture->path == KF_AVX512) add_run = kf_add_run_avx512;
-#endif
-    for (int64_t at = 0; at < count; at++) {
-        const int32_t parent = regions->parent[at], ahead = at + KF_AHEAD < count ? (int32_t)at + KF_AHEAD : (int32_t)at;
-        int64_t *moments = regions->moments + KF_MOMENTS * at;
-        int32_t *box = regions->box + 4 * at;
-        const int64_t above_ahead = regions->parent[ahead] < 0 ? 0 : regions->parent[ahead];
-        kf_fetch(regions->order + begin[ahead]);
-        kf_fetch(regions->moments + KF_MOMENTS * above_ahead);
-        kf_fetch(regions->box + 4 * above_ahead);
-        kf_fetch(regions->grey + above_ahead);
-        kf_fetch(regions->grey2 + above_ahead);
-        add_run(regions->order + begin[at], regions->start[at] + regions->area[at] - begin[at], picture->width, moments,
-                box);
-        if (parent >= 0) {
-            int64_t *above = regions->moments + KF_MOMENTS * (int64_t)parent;
-            int32_t *around = regions->box + 4 * (int64_t)parent;
-            for (int k = 0; k < KF_MOMENTS; k++) above[k] += moments[k];
-            for (int k = 0; k < 4; k++) around[k] = box[k] < around[k] ? box[k] : around[k];
-            regions->grey[parent] += regions->grey[at];
-            regions->grey2[parent] += regions->grey2[at];
-        }
-        box[2] = 1 - box[2] - box[0];
-        box[3] = 1 - box[3] - box[1];
-    }
-}
+#include "tree_write.inc"
 
 int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions) {
     int32_t *begin = kf_room_for(tree->count, sizeof(int32_t)), *cursor = kf_room_for(tree->count, sizeof(int32_t));
     const int failed = !begin || !cursor;
     if (!failed) {
         const size_t count = (size_t)tree->count;
-        memset(regions->moments, 0, KF_MOMENTS * count * sizeof(int64_t));
+        if (regions->moments) memset(regions->moments, 0, KF_MOMENTS * count * sizeof(int64_t));
         memset(regions->grey, 0, count * sizeof(int64_t));
         memset(regions->grey2, 0, count * sizeof(int64_t));
         for (size_t i = 0; i < 4 * count; i++) regions->box[i] = INT32_MAX;

@@ -44,7 +44,7 @@ typedef struct {
     int32_t *order;   /* row-major indices; a region's pixels are order[start .. start + area] */
     int32_t *level, *parent, *start, *area, *euler, *perimeter;
     int32_t *box;     /* [count][4]: top, left, height, width */
-    int64_t *moments; /* [count][KF_MOMENTS] */
+    int64_t *moments; /* [count][KF_MOMENTS], or NULL: not to be written */
     int64_t *grey, *grey2;
 } kf_regions;
 

@@ -117,7 +117,8 @@ def measure(flat: Flattened, connectivity: int, smallest: float, ground: float =
     levels = flat.height * np.float32(scale)
     image = np.subtract(LEVELS, np.rint(levels, out=levels), out=levels).astype(np.uint16)
     # at height 0 all is ground: no rim
-    tree = component_tree(image, connectivity, LEVELS - max(1, int(ground * scale)), max(1, int(np.ceil(smallest))))
+    bound, least = LEVELS - max(1, int(ground * scale)), max(1, int(np.ceil(smallest)))
+    tree = component_tree(image, connectivity, bound, least, moments=False)
     height = (LEVELS - tree.grey_sum / tree.area) / scale
     level = (LEVELS - tree.level) / scale
     above = largest_above(tree.parent, level / np.maximum(height, 1e-9))

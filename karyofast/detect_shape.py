@@ -120,11 +120,13 @@ def outlines(tree: RegionTree, regions: NDArray[np.int64]) -> Outlines:
     # disjoint regions of one tree do not touch: where all around is region, it is the same one
     inside = cv2.erode(canvas, np.ones((3, 3), dtype=np.uint8)).ravel()[places] != 0
     rim = np.flatnonzero(~inside)
+    down, across = rows.astype(np.int64), (pixels - rows * width).astype(np.int64)
+    sums = [np.add.reduceat(term, first) for term in (down, across, down * down, across * across, down * across)]
     aspect, votes = _ellipse_votes(
-        tree.moments[regions] / area[:, None],
+        np.stack(sums, axis=1) / area[:, None],
         np.searchsorted(first, rim, side="right") - 1,
-        rows[rim].astype(np.float64),
-        (pixels[rim] - rows[rim] * width).astype(np.float64),
+        down[rim].astype(np.float64),
+        across[rim].astype(np.float64),
     )
     return Outlines(2.0 * np.maximum.reduceat(depth, first), aspect, votes)
 

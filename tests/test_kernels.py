@@ -1,4 +1,5 @@
 import sys
+from dataclasses import fields
 from importlib.util import find_spec
 
 import cv2
@@ -171,6 +172,18 @@ def test_small_regions_are_left_out_and_their_pixels_stay_where_they_are():
         np.testing.assert_array_equal(one, other, err_msg=name)
     with pytest.raises(OptionError, match="`min_area` must"):
         component_tree(image, min_area=0)
+
+
+@pytest.mark.parametrize("impl", ["reference", *cpu_paths()])
+def test_without_moments_all_else_is_the_same(impl):
+    image = np.random.default_rng(4).integers(0, 30, (23, 19)).astype(np.uint16)
+    whole, without = (component_tree(image, max_level=25, moments=asked, impl=impl) for asked in (True, False))
+    assert without.moments.shape == (0, 5)
+    for column in fields(whole):
+        if column.name != "moments":
+            np.testing.assert_array_equal(
+                getattr(without, column.name), getattr(whole, column.name), err_msg=column.name
+            )
 
 
 def test_all_16_bit_levels_at_once():

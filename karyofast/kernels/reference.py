@@ -16,7 +16,11 @@ from karyofast.kernels.regions import RegionTree
 
 
 def component_tree(
-    image: NDArray[np.uint8] | NDArray[np.uint16], connectivity: int, max_level: int, min_area: int = 1
+    image: NDArray[np.uint8] | NDArray[np.uint16],
+    connectivity: int,
+    max_level: int,
+    min_area: int = 1,
+    moments: bool = True,
 ) -> RegionTree:
     """Threshold at every level, label, keep the components that the level has changed.
 
@@ -42,7 +46,7 @@ def component_tree(
         box=table[:, 1:5].astype(np.int32),
         euler=table[:, 5].astype(np.int32),
         perimeter=table[:, 6].astype(np.int32),
-        moments=table[:, 7:12],
+        moments=table[: len(table) if moments else 0, 7:12],
         grey_sum=table[:, 12],
         grey_sum2=table[:, 13],
     )

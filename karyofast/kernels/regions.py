@@ -37,7 +37,7 @@ class RegionTree:
     perimeter : int32 (n,)
         Pixel sides between the region and what is not in it, the image's rim included.
     moments : int64 (n, 5)
-        Sums over the pixels of row, column, row squared, column squared, row times column.
+        Sums over the pixels of row, column, row squared, column squared, row times column; (0, 5) where not asked for.
     grey_sum, grey_sum2 : int64 (n,)
         Sums of grey level and of its square.
     """

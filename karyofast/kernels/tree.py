@@ -28,6 +28,7 @@ def component_tree(
     connectivity: int = 8,
     max_level: int | None = None,
     min_area: int = 1,
+    moments: bool = True,
     impl: Impl = "auto",
 ) -> RegionTree:
     """Every extremal region of `image` (paper section 3, eq. 1 and 2) with its attributes.
@@ -45,6 +46,8 @@ def component_tree(
     min_area : int
         Smaller regions are left out, px; their pixels stay those of the regions that hold them. Costs nothing, and
         saves the writing of what is not looked at.
+    moments : bool
+        False leaves the column of that name without rows, which saves writing where few regions' are needed.
     impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
@@ -76,9 +79,9 @@ def component_tree(
     least = _least_area(min_area)
     fast = use_fast(impl, "component_tree", _missing)
     if not fast or grey.size == 0 or bound < 0:
-        return reference.component_tree(grey, connectivity, bound, least)
-    order, ints, box, moments, greys = _tree.component_tree(
-        np.ascontiguousarray(grey), connectivity, bound, least, cpu_path(impl, "component_tree")
+        return reference.component_tree(grey, connectivity, bound, least, moments)
+    order, ints, box, sums, greys = _tree.component_tree(
+        np.ascontiguousarray(grey), connectivity, bound, least, moments, cpu_path(impl, "component_tree")
     )
     return RegionTree(
         shape=(grey.shape[0], grey.shape[1]),
@@ -91,7 +94,7 @@ def component_tree(
         box=box,
         euler=ints[4],
         perimeter=ints[5],
-        moments=moments,
+        moments=sums,
         grey_sum=greys[0],
         grey_sum2=greys[1],
     )
