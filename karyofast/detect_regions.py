@@ -8,6 +8,7 @@ are one blob to the eye; those that only share a glow are two.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -83,20 +84,19 @@ class Measured:
 
 def flatten(density: NDArray[np.uint8]) -> Flattened:
     """Smooth, measure the chromosome width, take off what a disk wider than a chromosome can still reach."""
-    smooth: NDArray[np.float32] = np.asarray(
-        cv2.GaussianBlur(density.astype(np.float32), (0, 0), SMOOTHING), dtype=np.float32
-    )
+    smooth: NDArray[np.float32] = density.astype(np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(smooth, (0, 0), SMOOTHING, dst=smooth), dtype=np.float32)
     coarse: dict[int, NDArray[np.float32]] = {}
+    # in one block: each page of fresh memory costs more than the work on it
+    background, height, *room = np.empty((4, *density.shape), dtype=np.float32)
     width = WIDTH_GUESS * min(density.shape)
     disk = _disk(FIRST_OPENING * width)
-    background = _opening(smooth, disk, coarse)
-    height = smooth - background
+    np.subtract(smooth, _opening(smooth, disk, coarse, background), out=height)
     for _ in range(2):  # the second round no longer sees the nuclei that were wider than the first disk
-        width = _ridge_width(height) or width
+        width = _ridge_width(height, room) or width
         before, disk = disk, _disk(OPENING * width)
         if disk != before:
-            background = _opening(smooth, disk, coarse)
-            np.subtract(smooth, background, out=height)
+            np.subtract(smooth, _opening(smooth, disk, coarse, background), out=height)
     return Flattened(height, background, width)
 
 
@@ -186,9 +186,12 @@ def _disk(diameter: float) -> tuple[int, int]:
 
 
 def _opening(
-    smooth: NDArray[np.float32], disk: tuple[int, int], known: dict[int, NDArray[np.float32]]
+    smooth: NDArray[np.float32],
+    disk: tuple[int, int],
+    known: dict[int, NDArray[np.float32]],
+    out: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Greyscale opening by a disk as of `_disk`, smoothed, nowhere above `smooth`; `known` keeps it on each grid."""
+    """Greyscale opening by a disk as of `_disk`, smoothed, nowhere above `smooth`; `known` keeps that on each grid."""
     rows, columns = smooth.shape
     step, across = disk
     if step not in known:
@@ -196,20 +199,21 @@ def _opening(
         known[step] = np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
     opened = cv2.GaussianBlur(cv2.morphologyEx(known[step], cv2.MORPH_OPEN, shape), (0, 0), across / 4)
-    full = np.asarray(cv2.resize(opened, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-    return np.minimum(full, smooth, out=full)
+    full = np.asarray(cv2.resize(opened, (columns, rows), dst=out, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return np.minimum(full, smooth, out=out)
 
 
-def _ridge_width(height: NDArray[np.float32]) -> float:
+def _ridge_width(height: NDArray[np.float32], room: Sequence[NDArray[np.float32]]) -> float:
     """Median width along the ridges of the Otsu mask of `height`, px; 0 where there is none.
 
-    Ridges count by their length, so a few round nuclei do not outweigh the chromosomes.
+    Ridges count by their length, so a few round nuclei do not outweigh the chromosomes. `room`: two arrays to write in.
     """
     top = float(height.max())
     if top <= 0:
         return 0.0
-    _, mask = cv2.threshold((height * (255 / top)).astype(np.uint8), 0, 1, cv2.THRESH_OTSU)
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    grey = np.multiply(height, 255 / top, out=room[0]).astype(np.uint8)
+    _, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU, dst=grey)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5, dst=room[0])
     # below 1.5 px is grain, not a ridge
-    ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), dtype=np.uint8))) & (depth > 1.5)
+    ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), dtype=np.uint8), dst=room[1])) & (depth > 1.5)
     return 2 * float(np.median(depth[ridge])) if ridge.any() else 0.0
