@@ -45,7 +45,7 @@ def test_paper_hands_its_options_on_and_prints_the_report(karyofast, calls, tmp_
     assert code == 0
     assert out.startswith("# what was found")
     assert str(tmp_path / "run" / "report.html") in out
-    assert calls == [(("table2", "few"), FULL, Scope(4, (10, 25), (50,)), "cpu", 1)]
+    assert calls == [(("table2", "few"), FULL, Scope(4, (10, 25), (50,), plane_seeds=4), "cpu", 1)]
 
 
 def test_paper_all_is_every_part_of_the_quick_preset(karyofast, calls, tmp_path):

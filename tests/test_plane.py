@@ -7,6 +7,7 @@ import torch
 
 from karyofast.errors import OptionError
 from karyofast.train import plane, plane_study
+from karyofast.train.gan_step import settled_share
 from karyofast.train.plane import Mixture, PlaneOptions, mixture, run_plane, score_points
 from karyofast.train.plane_study import KINDS, study_plane
 
@@ -105,7 +106,13 @@ def test_what_the_discriminator_sees_is_blurred_at_first_and_clear_later():
     assert seen[3].std() < 1e-6 < seen[0].std()
 
 
-def test_blur_that_makes_no_sense_is_refused():
-    for change in ({"blur": -0.1}, {"clear": 1.5}):
+def test_the_rates_fall_to_nothing_in_the_last_part():
+    shares = [settled_share(step, 100, 0.25) for step in (0, 75, 80, 100)]
+    assert shares == pytest.approx([1.0, 1.0, 0.8, 0.0])
+    assert settled_share(99, 100, 0.0) == 1.0
+
+
+def test_blur_and_settling_that_make_no_sense_are_refused():
+    for change in ({"blur": -0.1}, {"clear": 1.5}, {"settle": -0.1}):
         with pytest.raises(OptionError, match=f"{next(iter(change))} must be"):
             PlaneOptions(**change)

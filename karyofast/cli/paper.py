@@ -46,12 +46,16 @@ def paper(
     cells: Annotated[
         list[int] | None,
         typer.Option(
-            min=1, help="few: cells to train on; may be given several times.", show_default="10 25; full: 5 to 100"
+            min=1,
+            help="few: cells to train on; may be given several times.",
+            show_default="10; medium: 10 25; full: 5-100",
         ),
     ] = None,
     persons: Annotated[
         list[int] | None,
-        typer.Option("--np", min=1, help="table1: np; may be given several times.", show_default="50 100 150 200 250"),
+        typer.Option(
+            "--np", min=1, help="table1: np; may be given several times.", show_default="50 250; else 50 100 ... 250"
+        ),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: cuda where there is one.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads, 0: one a core.")] = 0,
@@ -73,7 +77,7 @@ def paper(
     run, plan = _modules()
     chosen = _parts(parts, plan.PARTS)
     options, scope = plan.PRESETS[preset]
-    given: dict[str, Any] = {"seeds": seeds, "cells": cells, "persons": persons}
+    given: dict[str, Any] = {"seeds": seeds, "plane_seeds": seeds, "cells": cells, "persons": persons}
     given = {name: tuple(sorted(set(one))) if isinstance(one, list) else one for name, one in given.items() if one}
     where = _device(device)
     make_folder(out)

@@ -92,7 +92,7 @@ def plane(
     ],
     targets: Annotated[str, typer.Option(help="Mixtures: of denver, ring, grid, with commas.")] = "denver,ring,grid",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each kind.")] = 5,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each run.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each run.")] = 4000,
     threads: Annotated[int, typer.Option(min=0, help="Runs side by side, 0: one a core.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -82,12 +82,12 @@ class PaperOptions:
     frozen: int = 0
     """convolutions of a start from the input on whose weights stay as they were (paper 5.4); of vgg16 alone"""
     frame: Frame = field(default_factory=Frame)
-    steps: int = 600
+    steps: int = 400
     """of every training, whatever it is trained on"""
     batch: int = 32
     rate: float = 3e-3
     """peak of the one-cycle learning rate"""
-    gan_steps: int = 250
+    gan_steps: int = 200
     """of each of the 24 MD-GANs"""
     gan_batch: int = 16
     conditional_steps: int = 1000
@@ -99,7 +99,7 @@ class PaperOptions:
     gan_average: float = 0.98
     """share that the average of the generator keeps a step: fewer steps want a shorter one"""
 
-    plane_steps: int = 2000
+    plane_steps: int = 4000
     """of each network of Figure 8"""
 
     def __post_init__(self) -> None:
@@ -124,16 +124,19 @@ class Scope:
     """np of the arms of the part few"""
     without_affine: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
     """part few: what is added to networks without affine augmentation too; to those with it everything is"""
+    plane_seeds: int = 5
+    """of each kind of network of Figure 8"""
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise OptionError(f"seeds must be at least 1. Got: {self.seeds!r}.")
+        for name in ("seeds", "plane_seeds"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1. Got: {getattr(self, name)!r}.")
         for name, least in (("cells", ALL_CELLS), ("persons", 1)):
             if any(one < least for one in getattr(self, name)):
                 raise OptionError(f"{name} must be at least {least} each. Got: {getattr(self, name)!r}.")
 
 
-QUICK = PaperOptions(frame=Frame(rows=64, columns=16, median_rows=28.0, widening=1.2))
+QUICK = PaperOptions(frame=Frame(rows=64, columns=16, median_rows=28.0, widening=1.2), plane_steps=2000)
 MEDIUM = PaperOptions(
     preset="medium",
     cnn="residual",
@@ -167,7 +170,7 @@ FULL = PaperOptions(
     gan_average=0.999,
 )
 PRESETS: dict[str, tuple[PaperOptions, Scope]] = {
-    "quick": (QUICK, Scope(without_affine=("mdgan",))),
+    "quick": (QUICK, Scope(cells=(10,), persons=(50, 250), without_affine=("mdgan",), plane_seeds=1)),
     "medium": (MEDIUM, Scope()),
     "full": (FULL, Scope(seeds=5, cells=(5, 10, 25, 50, 100))),
 }

@@ -104,7 +104,7 @@ def run_paper(
         if "figure6" in parts and not (out / FIGURE6).exists():
             figure6(data, out / FIGURE6, threads, told)
         if "figure8" in parts:
-            found = replace(found, plane=tuple(figure8(out, scope.seeds, options, told, torch.get_num_threads())))
+            found = replace(found, plane=tuple(figure8(out, scope.plane_seeds, options, told, torch.get_num_threads())))
     finally:
         page = write_report(found)
     return page

@@ -68,9 +68,9 @@ def state_of(gan: Gan, how: StepOptions) -> State:
     return State(gan, torch.optim.Adam(groups, betas=(how.momentum, 0.99), fused=on_cpu))
 
 
-def settled_share(step: int, steps: int) -> float:
-    """Share of the rates at a step: in the second half they fall to nothing, and what circles comes to rest."""
-    return min(1.0, 2.0 * (1.0 - step / steps))
+def settled_share(step: int, steps: int, settle: float = 0.5) -> float:
+    """Share of the rates at a step: in the last part, `settle`, they fall to nothing: what circles comes to rest."""
+    return min(1.0, (1.0 - step / steps) / settle) if settle else 1.0
 
 
 def set_share(state: State, how: StepOptions, share: float) -> None:

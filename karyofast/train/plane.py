@@ -69,7 +69,7 @@ class PlaneOptions:
     target: Target = "grid"
     kind: Kind = "mdgan"
     latent: Reading = "mixture"
-    steps: int = 2000
+    steps: int = 4000
     batch: int = 256
     width: int = 128
     """units of each of the two hidden layers of both networks"""
@@ -81,16 +81,19 @@ class PlaneOptions:
     generator is drawn to each (Sonderby et al., ICLR 2017)"""
     clear: float = 0.3
     """share of the steps in which it falls to nothing"""
+    settle: float = 0.35
+    """share of the steps, the last ones, in which the rates fall to nothing"""
     every: int = 250
     """steps between measurements"""
     seed: int = 0
-    how: StepOptions = field(default_factory=lambda: StepOptions(rate=2.5e-4, ahead=4.0))
+    how: StepOptions = field(default_factory=lambda: StepOptions(rate=2.5e-4, ahead=4.0, ema=0.995))
 
     def __post_init__(self) -> None:
         if self.blur < 0.0:
             raise OptionError(f"blur must be at least 0. Got: {self.blur!r}.")
-        if not 0.0 <= self.clear <= 1.0:
-            raise OptionError(f"clear must be 0 to 1. Got: {self.clear!r}.")
+        for name in ("clear", "settle"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise OptionError(f"{name} must be 0 to 1. Got: {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def run_plane(options: PlaneOptions, progress: Callable[[int, int], None] | None
     scores, points = [], []
     for step in range(options.steps):
         rng = np.random.default_rng([options.seed, 1, step])
-        set_share(state, options.how, settled_share(step, options.steps))
+        set_share(state, options.how, settled_share(step, options.steps, options.settle))
         left = max(0.0, 1.0 - step / max(1.0, options.clear * options.steps))
         cast(PlaneDiscriminator, networks.discriminator).blurred(options.blur * left, options.seed, step)
         gan_step(state, torch.from_numpy(target.draw(options.batch, rng)), None, rng, options.how)
