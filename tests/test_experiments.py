@@ -11,7 +11,7 @@ import torch
 
 from karyofast.classify import Frame
 from karyofast.crops import CropSource, split_of
-from karyofast.errors import DataError, OptionError
+from karyofast.errors import DataError, OptionError, TrainingError
 from karyofast.experiments import figures, plan, report, run
 from karyofast.experiments import generated as added_by_gan
 from karyofast.experiments.added import composed, simulated
@@ -325,6 +325,22 @@ def test_a_generator_that_collapsed_adds_nothing_and_is_named(bench):
     result = run_trial(Trial(Arm(extra="conditional", persons=1), 1, 0), bench, told)
     assert result.added == 0
     assert result.missing == list(CLASSES)
+
+
+def test_a_training_that_failed_is_not_tried_again(bench, monkeypatch):
+    trained = []
+
+    def collapsing(*given):
+        trained.append(given[2].name)
+        raise TrainingError("collapsed")
+
+    monkeypatch.setattr(added_by_gan, "train_gan", collapsing)
+    real = bench.inputs.part("train")
+    for persons in (1, 2):
+        made, missing = generated("conditional", real, persons, TINY, bench.folder, seed=0)
+        assert (len(made), missing) == (0, list(CLASSES))
+    assert trained == ["all"]
+    assert "collapsed" in (bench.folder / "all" / added_by_gan.FAILED).read_text(encoding="utf-8")
 
 
 class Looks:

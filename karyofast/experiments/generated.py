@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from karyofast.errors import TrainingError
 from karyofast.experiments.inputs import Inputs
 from karyofast.experiments.plan import PaperOptions
+from karyofast.files import write_whole
 from karyofast.train.gan import train_gan
 from karyofast.train.gan_model import MODEL, GanOptions, GanSampler, load_gan
 from karyofast.train.gan_step import StepOptions
 from karyofast.train.loop import CHECKPOINT
 from karyofast.types import CLASSES
+
+FAILED = "failed.txt"
+"""In the folder of a generator whose training diverged or collapsed: why."""
 
 FEWEST = 2
 """Real chromosomes of a class below which none is generated: a generator would repeat the one."""
@@ -71,7 +75,8 @@ def generated(
         np.
     options : PaperOptions
     folder : Path
-        Run folders of the generators; those that are finished there are loaded, one that was killed goes on.
+        Run folders of the generators; those that are finished there are loaded, one that was killed goes on, one that
+        failed is not tried again.
     seed : int
     device : str
     progress : callable, optional
@@ -85,16 +90,23 @@ def generated(
         Classes of which too few real chromosomes are there, or whose generator diverged or collapsed.
     """
     labels = person_labels(persons)
+    how = gan_options(kind, options, seed)
     made: list[NDArray[np.float32]] = []
     of_made: list[NDArray[np.int64]] = []
     missing = []
+    conditional = kind == "conditional"
+    of_all = _sampler(real.values, real.label, folder / "all", how, device, progress) if conditional else None
     for label, name in enumerate(CLASSES):
         wanted = int(np.sum(labels == label))
-        drawn = _drawn(kind, real, label, wanted, gan_options(kind, options, seed), folder, device, progress)
-        if drawn is None:
+        mine = real.values[real.label == label]
+        sampler = None
+        if len(mine) >= FEWEST:
+            sampler = of_all if conditional else _sampler(mine, None, folder / name, how, device, progress)
+        if sampler is None:
             missing.append(name)
             continue
-        made.append(drawn)
+        rng = np.random.default_rng([seed, 6, label])
+        made.append(sampler.sample(wanted, rng, label if conditional else None))
         of_made.append(np.full(wanted, label, np.int64))
     values = np.concatenate(made) if made else np.zeros((0, *options.frame.size), np.float32)
     found = np.concatenate(of_made) if of_made else np.zeros(0, np.int64)
@@ -102,43 +114,25 @@ def generated(
     return Inputs(values, found, named, np.full(len(found), "train", dtype="U16")), missing
 
 
-def _drawn(
-    kind: str,
-    real: Inputs,
-    label: int,
-    wanted: int,
-    options: GanOptions,
-    folder: Path,
-    device: str,
-    progress: Progress | None,
-) -> NDArray[np.float32] | None:
-    """Pictures of one class, or None where it cannot be generated."""
-    mine = real.values[real.label == label]
-    if len(mine) < FEWEST:
-        return None
-    rng = np.random.default_rng([options.seed, 6, label])
-    try:
-        if kind == "conditional":
-            sampler = _finished(real.values, real.label, folder / "all", options, device, progress)
-            return sampler.sample(wanted, rng, label)
-        sampler = _finished(mine, None, folder / CLASSES[label], options, device, progress)
-        return sampler.sample(wanted, rng)
-    except TrainingError:
-        return None
-
-
-def _finished(
+def _sampler(
     values: NDArray[np.float32],
     labels: NDArray[np.int64] | None,
     folder: Path,
     options: GanOptions,
     device: str,
     progress: Progress | None,
-) -> GanSampler:
-    """A generator from its folder, trained there first where it is not."""
+) -> GanSampler | None:
+    """A generator from its folder, trained there first where it is not; None where its training failed."""
+    if (folder / FAILED).exists():
+        return None
     if (folder / MODEL / "model.toml").is_file():
         return load_gan(folder, device)
-    sampler = train_gan(values, labels, folder, options, True, device, progress)
+    try:
+        sampler = train_gan(values, labels, folder, options, True, device, progress)
+    except TrainingError as error:
+        # another try with the same seed would fail in the same way
+        write_whole(folder / FAILED, f"{error}\n")
+        return None
     # a finished generator needs it no more, and there are hundreds of them
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return sampler
