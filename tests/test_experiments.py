@@ -331,6 +331,7 @@ def test_a_training_that_failed_is_not_tried_again(bench, monkeypatch):
     trained = []
 
     def collapsing(*given):
+        given[2].mkdir(parents=True)
         trained.append(given[2].name)
         raise TrainingError("collapsed")
 
