@@ -44,7 +44,7 @@ LOOKED = 24
 EACH = 8
 """Of these in a row of Figure 10."""
 
-JUDGE = "q-band"
+JUDGE = "q-band-fast"
 """Classifier that scores: it was trained on the same training cells, and on none of the unseen or generated ones."""
 
 

@@ -279,9 +279,9 @@ def _figure9(found: Found) -> Section:
         rows.append({"chromosomes": "real, unseen", "recognised, %": percent(score.recognised_real)})
     text = (
         "By class a row of real chromosomes, one of the MD-GANs (m) and one of the conditional MD-GAN (c). Scored "
-        "against chromosomes of unseen cells in the feature space of the shipped q-band classifier, which has not seen "
-        "these; recognised: given their class by it; copies: nearer to a training chromosome than one in a hundred "
-        "real ones is.",
+        "against chromosomes of unseen cells in the feature space of the shipped classifier q-band-fast, which has not "
+        "seen these; recognised: given their class by it; copies: nearer to a training chromosome than one in a "
+        "hundred real ones is.",
     )
     shown = list({tuple(row.items()): row for row in rows}.values())
     return Section("Figure 9: generated chromosomes", text, tuple(shown), "figure9.png")
@@ -295,8 +295,9 @@ def _figure10(found: Found) -> list[Section]:
     )
     text = (
         "Chromosomes of the MD-GANs, class by class: on the left some of the smaller np, in the middle those of the "
-        "larger one that q-band is surest of, on the right those that it is least sure of. The paper finds fragments "
-        "and noise in the larger np; it draws more from the same generators: bad ones grow in number, not in share.",
+        "larger one that q-band-fast is surest of, on the right those that it is least sure of. The paper finds "
+        "fragments and noise in the larger np; it draws more from the same generators: bad ones grow in number, not "
+        "in share.",
     )
     return [Section("Figure 10: more generated chromosomes", text, rows, "figure10.png")] if scored else []
 
