@@ -50,7 +50,7 @@ def gan_options(kind: Literal["mdgan", "conditional"], options: PaperOptions, se
         every=max(1, steps // 4),
         grace=max(1, 3 * steps // 4),
         seed=seed,
-        how=StepOptions(rate=options.gan_rate, ema=options.gan_average),
+        how=StepOptions(rate=options.conditional_rate if conditional else options.gan_rate, ema=options.gan_average),
     )
 
 

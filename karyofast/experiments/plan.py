@@ -96,6 +96,8 @@ class PaperOptions:
     gan_width: int = 8
     """`karyofast.train.gan_model.GanOptions.width`"""
     gan_rate: float = 1e-3
+    conditional_rate: float = 3e-4
+    """at the rate of the others the conditional one, which sees far more, collapses in so few steps"""
     gan_average: float = 0.98
     """share that the average of the generator keeps a step: fewer steps want a shorter one"""
 
@@ -151,6 +153,7 @@ MEDIUM = PaperOptions(
     conditional_batch=64,
     gan_width=16,
     gan_rate=5e-4,
+    conditional_rate=5e-4,
     gan_average=0.99,
 )
 FULL = PaperOptions(
@@ -167,6 +170,7 @@ FULL = PaperOptions(
     conditional_batch=64,
     gan_width=16,
     gan_rate=2e-4,
+    conditional_rate=2e-4,
     gan_average=0.999,
 )
 PRESETS: dict[str, tuple[PaperOptions, Scope]] = {
