@@ -8,45 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-typedef struct {
-    double distance;
-    int64_t place;
-} kf_reached;
-
-typedef struct {
-    kf_reached *item;
-    int64_t count, room;
-} kf_front;
-
-static inline int sooner(kf_reached one, kf_reached other) {
-    return one.distance < other.distance || (one.distance == other.distance && one.place < other.place);
-}
-
-static int reach_for(kf_front *front, kf_reached added) {
-    if (front->count == front->room) {
-        kf_reached *item = realloc(front->item, sizeof(kf_reached) * 2 * (size_t)front->room);
-        if (!item) return -1;
-        front->item = item;
-        front->room *= 2;
-    }
-    int64_t at = front->count++;
-    for (; at && sooner(added, front->item[(at - 1) / 2]); at = (at - 1) / 2)
-        front->item[at] = front->item[(at - 1) / 2];
-    front->item[at] = added;
-    return 0;
-}
-
-static kf_reached take_first(kf_front *front) {
-    const kf_reached first = front->item[0], moved = front->item[--front->count];
-    int64_t at = 0;
-    for (int64_t child; (child = 2 * at + 1) < front->count; at = child) {
-        if (child + 1 < front->count && sooner(front->item[child + 1], front->item[child])) child++;
-        if (!sooner(front->item[child], moved)) break;
-        front->item[at] = front->item[child];
-    }
-    front->item[at] = moved;
-    return first;
-}
+#include "heap.h"
 
 typedef struct {
     int64_t *item, count;
@@ -99,24 +61,25 @@ static void spread(const kf_shape *shape, int64_t start, int64_t pixels, int64_t
 
 /* The pixel before every one on the way from `start`, up to `end`: a step costs its length over the square of the depth
  * at its middle. */
-static int lead(const kf_shape *shape, const double *depth, int64_t start, int64_t end, kf_front *front,
+static int lead(const kf_shape *shape, const double *depth, int64_t start, int64_t end, kf_heap *front,
                 double *distance, int64_t *before) {
     far_from(shape, start, distance);
-    if (reach_for(front, (kf_reached){0.0, start})) return -1;
+    if (kf_push(front, (kf_waiting){kf_key_of(0.0), start})) return -1;
     while (front->count) {
-        const kf_reached now = take_first(front);
-        if (now.distance > distance[now.place]) continue;
+        const kf_waiting now = kf_pop(front);
+        const double here = distance[now.place];
+        if (now.key != kf_key_of(here)) continue; /* was reached on a shorter way */
         if (now.place == end) break;
         int64_t next[8];
         uint8_t slanting[8];
         const int count = beside(shape, now.place, next, slanting);
         for (int side = 0; side < count; side++) {
             const double middle = 0.5 * (depth[now.place] + depth[next[side]]);
-            const double there = now.distance + (slanting[side] ? sqrt(2.0) : 1.0) / (middle * middle);
+            const double there = here + (slanting[side] ? sqrt(2.0) : 1.0) / (middle * middle);
             if (!(there < distance[next[side]])) continue;
             distance[next[side]] = there;
             before[next[side]] = now.place;
-            if (reach_for(front, (kf_reached){there, next[side]})) return -1;
+            if (kf_push(front, (kf_waiting){kf_key_of(there), next[side]})) return -1;
         }
     }
     return 0;
@@ -138,7 +101,7 @@ int64_t kf_inner_path(const kf_shape *shape, const double *depth, int64_t *way, 
     while (!shape->mask[first]) first++;
     double *distance = malloc(sizeof(double) * (size_t)size);
     int64_t *before = malloc(sizeof(int64_t) * (size_t)size), *room = malloc(sizeof(int64_t) * 24 * (size_t)pixels);
-    kf_front front = {malloc(sizeof(kf_reached) * (size_t)pixels), 0, pixels};
+    kf_heap front = {malloc(sizeof(kf_waiting) * (size_t)pixels), 0, pixels};
     if (distance && before && room && front.item) {
         spread(shape, first, pixels, room, distance);
         const int64_t start = farthest(shape, distance);

@@ -8,62 +8,17 @@
 #include "ridge_core.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-typedef struct {
-    uint64_t key; /* of the radius, in its order */
-    int64_t place;
-} kf_waiting;
-
-typedef struct {
-    kf_waiting *item;
-    int64_t count, room;
-} kf_heap;
+#include "heap.h"
 
 enum { KF_DIGITS = 8, KF_DIGIT = 256 }; /* of a key */
-
-static inline uint64_t key_of(double radius) {
-    uint64_t bits;
-    radius += 0.0; /* no zero below zero */
-    memcpy(&bits, &radius, sizeof bits);
-    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
-}
-
-static inline int before(kf_waiting one, kf_waiting other) {
-    return one.key < other.key || (one.key == other.key && one.place < other.place);
-}
-
-static int push(kf_heap *heap, kf_waiting added) {
-    if (heap->count == heap->room) {
-        kf_waiting *item = realloc(heap->item, sizeof(kf_waiting) * 2 * (size_t)heap->room);
-        if (!item) return -1;
-        heap->item = item;
-        heap->room *= 2;
-    }
-    int64_t at = heap->count++;
-    for (; at && before(added, heap->item[(at - 1) / 2]); at = (at - 1) / 2) heap->item[at] = heap->item[(at - 1) / 2];
-    heap->item[at] = added;
-    return 0;
-}
-
-static kf_waiting pop(kf_heap *heap) {
-    const kf_waiting first = heap->item[0], moved = heap->item[--heap->count];
-    int64_t at = 0;
-    for (int64_t child; (child = 2 * at + 1) < heap->count; at = child) {
-        if (child + 1 < heap->count && before(heap->item[child + 1], heap->item[child])) child++;
-        if (!before(heap->item[child], moved)) break;
-        heap->item[at] = heap->item[child];
-    }
-    heap->item[at] = moved;
-    return first;
-}
 
 /* The pixels of `left` by rising radius, then in row-major order; `spare` has as much room. Returns which of both holds them. */
 static kf_waiting *sorted(const uint8_t *left, const double *radius, int64_t pixels, kf_waiting *item, kf_waiting *spare) {
     int64_t table[KF_DIGITS][KF_DIGIT] = {{0}}, count = 0;
     for (int64_t place = 0; place < pixels; place++) {
         if (!left[place]) continue;
-        const uint64_t key = key_of(radius[place]);
+        const uint64_t key = kf_key_of(radius[place]);
         item[count++] = (kf_waiting){key, place};
         for (int digit = 0; digit < KF_DIGITS; digit++) table[digit][key >> 8 * digit & 255]++;
     }
@@ -102,8 +57,8 @@ static int thin(uint8_t *left, const double *radius, int64_t width, double least
     uint8_t can_go[256];
     spared(can_go);
     for (int64_t at = 0; at < count || again->count;) {
-        const int old = again->count && (at == count || before(again->item[0], order[at]));
-        const kf_waiting now = old ? pop(again) : order[at++];
+        const int old = again->count && (at == count || kf_before(again->item[0], order[at]));
+        const kf_waiting now = old ? kf_pop(again) : order[at++];
         if (!left[now.place]) continue;
         int around = 0;
         for (int side = 0; side < 8; side++) around |= left[now.place + step[side]] << side;
@@ -113,9 +68,9 @@ static int thin(uint8_t *left, const double *radius, int64_t width, double least
         for (int side = 0; side < 8; side++) {
             const int64_t place = now.place + step[side];
             if (!left[place]) continue;
-            const kf_waiting next = {key_of(radius[place]), place};
-            const int met = at == count || before(next, order[at]);
-            if (met && next.key <= now.key && push(again, next)) return -1;
+            const kf_waiting next = {kf_key_of(radius[place]), place};
+            const int met = at == count || kf_before(next, order[at]);
+            if (met && next.key <= now.key && kf_push(again, next)) return -1;
         }
     }
     return 0;
