@@ -11,7 +11,7 @@ from karyofast.evaluate_table import UNDEFINED, percent
 from karyofast.experiments import published
 from karyofast.experiments.chart import Points, chart
 from karyofast.experiments.detection import METHODS, SETS, read_detection
-from karyofast.experiments.figures import PLANE, read_figure9, read_figure10
+from karyofast.experiments.figures import JUDGE, PLANE, read_figure9, read_figure10
 from karyofast.experiments.found import EXTRAS, Found, arm_name, compare, conclusion, few_pairs, tell_change
 from karyofast.experiments.plan import ALL_CELLS, Arm, few_arms, table1_arms, table2_arms
 from karyofast.experiments.published import MEASURES
@@ -279,7 +279,7 @@ def _figure9(found: Found) -> Section:
         rows.append({"chromosomes": "real, unseen", "recognised, %": percent(score.recognised_real)})
     text = (
         "By class a row of real chromosomes, one of the MD-GANs (m) and one of the conditional MD-GAN (c). Scored "
-        "against chromosomes of unseen cells in the feature space of the shipped classifier q-band-fast, which has not "
+        f"against chromosomes of unseen cells in the feature space of the shipped classifier {JUDGE}, which has not "
         "seen these; recognised: given their class by it; copies: nearer to a training chromosome than one in a "
         "hundred real ones is.",
     )
@@ -295,7 +295,7 @@ def _figure10(found: Found) -> list[Section]:
     )
     text = (
         "Chromosomes of the MD-GANs, class by class: on the left some of the smaller np, in the middle those of the "
-        "larger one that q-band-fast is surest of, on the right those that it is least sure of. The paper finds "
+        f"larger one that {JUDGE} is surest of, on the right those that it is least sure of. The paper finds "
         "fragments and noise in the larger np; it draws more from the same generators: bad ones grow in number, not "
         "in share.",
     )
