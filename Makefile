@@ -197,16 +197,17 @@ karyograms: $(VENV)/.dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(filter-out csrc/_%.c,$(wildcard csrc/*))
+# What both environments are made of. The one for development is the other with more packages, so it makes both in one go.
+MADE_OF := $(VENV)/bin/python pyproject.toml setup.py constraints.txt $(filter-out csrc/_%.c,$(wildcard csrc/*))
+$(VENV)/.runtime: $(MADE_OF)
 	$(PIP) install -c constraints.txt -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
-	$(PIP) install -c constraints.txt -e '.[train,serve,dev]'
+$(VENV)/.dev: $(MADE_OF)
+	$(PIP) install -c constraints.txt -e '.[train,serve,dev]' requests
 	# beside a CPU build of torch only this one imports, and only without its dependencies
 	$(PIP) install --no-deps torchvision==0.16.2
-	$(PIP) install -c constraints.txt requests
-	touch $@
+	touch $(VENV)/.runtime $@
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(TENSORRT) build dist *.egg-info karyofast/kernels/*.so

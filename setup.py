@@ -1,5 +1,6 @@
 """Builds every csrc/_NAME.pyx, with csrc/NAME_core.c where there is one, into karyofast.kernels._NAME."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,4 +26,7 @@ def extension(pyx: Path) -> Extension:
     )
 
 
-setup(ext_modules=cythonize([extension(pyx) for pyx in sorted((ROOT / "csrc").glob("_*.pyx"))]))
+setup(
+    ext_modules=cythonize([extension(pyx) for pyx in sorted((ROOT / "csrc").glob("_*.pyx"))]),
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)

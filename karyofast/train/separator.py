@@ -21,7 +21,7 @@ from karyofast.train.ahead import drawn_ahead
 from karyofast.train.axes import Example, Picture, composed, cut
 from karyofast.train.compose import ComposeOptions, PieceStore
 from karyofast.train.loop import State, claim, log, one_cycle
-from karyofast.train.machine import keep_freed_memory
+from karyofast.train.machine import keep_freed_memory, quick_bfloat16
 from karyofast.train.start import start_separator
 
 CHECKED = 24
@@ -183,7 +183,7 @@ def _step(state: State, learner: Learner[AxisNet], batch: _Batch, options: Separ
     density, wanted, weight = (torch.from_numpy(one).to(device) for one in batch)
     learner.network.train()
     state.optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
         logits = learner.network(density.to(memory_format=torch.channels_last))
     loss = _loss(logits.float(), wanted.float(), weight, options.core_weight)
     loss.backward()  # type: ignore[no-untyped-call]
