@@ -1,6 +1,8 @@
 """Builds every csrc/_NAME.pyx, with csrc/NAME_core.c where there is one, into karyofast.kernels._NAME."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,14 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
+SHARED = "karyofast.kernels._cython"
+"""What Cython makes memory views of, once: in each of the others it would be most of what is compiled."""
+
+# fused products would make the paths of csrc/cpu.h differ in the last bit; nobody reads errno or float traps,
+# and they keep square roots from being vectorised
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+if "-g" not in os.environ.get("CFLAGS", "").split():
+    FLAGS.append("-g0")  # Python's own flags ask for what only a debugger reads, nine tenths of the files
 
 
 def extension(pyx: Path) -> Extension:
@@ -20,13 +30,23 @@ def extension(pyx: Path) -> Extension:
         include_dirs=["csrc", np.get_include()],
         depends=[str(path.relative_to(ROOT)) for path in sorted((ROOT / "csrc").glob("*.[hi]*"))],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        # fused products would make the paths of csrc/cpu.h differ in the last bit; nobody reads errno or float traps,
-        # and they keep square roots from being vectorised
-        extra_compile_args=["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"],
+        extra_compile_args=FLAGS,
     )
 
 
+def shared() -> Extension:
+    """The module that the others import the code of memory views from."""
+    source = f"csrc/{SHARED.rpartition('.')[2]}.c"
+    subprocess.run([sys.executable, "-m", "cython", "-3", "--generate-shared", source], cwd=ROOT, check=True)
+    return Extension(SHARED, [source], extra_compile_args=FLAGS)
+
+
 setup(
-    ext_modules=cythonize([extension(pyx) for pyx in sorted((ROOT / "csrc").glob("_*.pyx"))]),
+    ext_modules=[
+        shared(),
+        *cythonize(
+            [extension(pyx) for pyx in sorted((ROOT / "csrc").glob("_*.pyx"))], shared_utility_qualified_name=SHARED
+        ),
+    ],
     options={"build_ext": {"parallel": os.cpu_count()}},
 )
