@@ -120,6 +120,9 @@ def test_every_kind_of_addition_is_tried_with_and_without_augmentation_and_a_sta
     assert {one.extra for one in fewer if one.affine} == {extra for extra, _ in kinds}
     assert [one.extra for one in fewer if not one.affine] == ["none", "mdgan"]
     assert sum(one.start for one in few_arms(FULL, Scope())) == 2
+    assert all(one.balanced == bool(one.persons) for one in few_arms(FULL, Scope()))
+    assert not any(one.arm.balanced for one in trials(("table1", "table2"), QUICK, Scope()))
+    assert Arm(extra="mdgan", persons=50, balanced=True).key != Arm(extra="mdgan", persons=50).key
 
 
 def test_settings_that_make_no_sense_are_refused():
@@ -267,6 +270,28 @@ def test_a_start_keeps_its_first_convolutions(inputs):
     fit(network, values, labels, FitOptions(steps=1, batch=2))
     assert torch.equal(before[0], convolutions[0].weight)
     assert torch.equal(before[1], norm.running_mean)
+
+
+def test_half_of_each_batch_is_real_however_much_was_added():
+    """What was added bears another class than what is real, so that what a network is shown tells how many of each."""
+    shown = []
+
+    class Counting(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.zeros(2))
+
+        def forward(self, crops):
+            shown.append(crops[:, 0, 0, 0].tolist())
+            return self.bias.expand(len(crops), 2)
+
+    labels = np.array([0] * 5 + [1] * 95)
+    values = np.broadcast_to(labels[:, None, None], (100, *SIZE)).astype(np.float32)
+    fit(Counting(), values, labels, FitOptions(steps=4, batch=9, real=5))
+    assert [batch.count(0.0) for batch in shown] == [4, 4, 4, 4]
+    shown.clear()
+    fit(Counting(), values, labels, FitOptions(steps=4, batch=9))
+    assert sum(batch.count(0.0) for batch in shown) < 8
 
 
 def test_composed_chromosomes_are_of_the_cells_named_and_bear_their_class(cells, inputs, tmp_path):

@@ -56,7 +56,7 @@ def test_one_seed_says_nothing_of_differences(tmp_path):
     assert text.count("One seed alone") == 2
     assert "points (95 %" not in text
     assert "| CNN | 70.0 (1) | 70.0 (1) |" in text
-    assert "beside 10 cells 83.3 % of what a network is shown is added" in text
+    assert "Half of each batch is real" in text
 
 
 def test_a_report_of_a_run_that_was_stopped_leaves_open_what_is_not_done(tmp_path):
@@ -87,9 +87,9 @@ def test_what_the_few_cells_say_follows_from_the_numbers(tmp_path):
     plain, affine = Arm(), Arm(affine=True)
     noisy(found, plain, 10, (0.50, 0.60, 0.55))
     noisy(found, affine, 10, (0.60, 0.71, 0.64))
-    noisy(found, Arm(extra="mdgan", persons=50), 10, (0.40, 0.51, 0.44))
-    noisy(found, Arm(extra="mdgan", persons=50, affine=True), 10, (0.60, 0.70, 0.66))
-    noisy(found, Arm(extra="composed", persons=50, affine=True), 10, (0.80, 0.92, 0.83))
+    noisy(found, Arm(extra="mdgan", persons=50, balanced=True), 10, (0.40, 0.51, 0.44))
+    noisy(found, Arm(extra="mdgan", persons=50, affine=True, balanced=True), 10, (0.60, 0.70, 0.66))
+    noisy(found, Arm(extra="composed", persons=50, affine=True, balanced=True), 10, (0.80, 0.92, 0.83))
     comparisons = compare(found, few_pairs(few_arms(QUICK, scope), scope.cells))
     verdicts = {arm_name(one.arm, QUICK): one.verdict for one in comparisons}
     assert verdicts == {
@@ -111,8 +111,8 @@ def test_an_arm_is_compared_with_what_it_adds_to():
     pairs = few_pairs(few_arms(FULL, Scope()), (5,))
     bases = {arm: base for arm, base, _ in pairs}
     assert bases[Arm(affine=True)] == Arm()
-    assert bases[Arm(extra="composed", persons=50)] == Arm()
-    assert bases[Arm(extra="composed", persons=50, affine=True)] == Arm(affine=True)
+    assert bases[Arm(extra="composed", persons=50, balanced=True)] == Arm()
+    assert bases[Arm(extra="composed", persons=50, affine=True, balanced=True)] == Arm(affine=True)
     assert bases[Arm(affine=True, start=True)] == Arm()
     assert Arm() not in bases
 

@@ -50,6 +50,8 @@ class FitOptions:
     """peak of the one-cycle learning rate"""
     seed: int = 0
     affine: bool = False
+    real: int = 0
+    """how many of the first crops are half of each batch; 0: batches are drawn from all alike"""
 
 
 def fit(
@@ -120,7 +122,7 @@ def _descend(
         rng = np.random.default_rng([options.seed, 7, step])
         # dropout draws from torch's own generator
         torch.manual_seed(options.seed * 1_000_003 + step)
-        chosen = rng.integers(len(labels), size=options.batch)
+        chosen = _drawn(rng, len(labels), options)
         crops = torch.from_numpy(values[chosen][:, None]).to(device, non_blocking=True)
         if options.affine:
             crops = moved(crops, rng)
@@ -135,6 +137,15 @@ def _descend(
         losses.append(loss.detach())
         tell(step + 1, options.steps)
     return float(torch.stack(losses[-max(1, len(losses) // 10) :]).mean())
+
+
+def _drawn(rng: np.random.Generator, count: int, options: FitOptions) -> NDArray[np.int64]:
+    """Which of `count` crops a batch is made of."""
+    if not options.real:
+        return rng.integers(count, size=options.batch)
+    half = options.batch // 2
+    others = rng.integers(options.real, count, size=options.batch - half)
+    return np.concatenate([rng.integers(options.real, size=half), others])
 
 
 def _is_frozen(module: nn.Module) -> bool:

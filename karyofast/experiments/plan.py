@@ -41,6 +41,8 @@ class Arm:
         Whether what the network is shown is turned, stretched, shifted and mirrored.
     start : bool
         Whether the network starts from `PaperOptions.start` instead of random weights.
+    balanced : bool
+        Whether half of each batch is real, however much is added; else batches are drawn from all alike.
     """
 
     network: Network = "cnn"
@@ -48,12 +50,14 @@ class Arm:
     persons: int = 0
     affine: bool = False
     start: bool = False
+    balanced: bool = False
 
     @property
     def key(self) -> str:
         """Name of its files."""
         parts = [self.network, *(["start"] if self.start else []), *(["affine"] if self.affine else [])]
-        return "-".join([*parts, *([f"{self.extra}{self.persons}"] if self.persons else [])])
+        parts += [f"{self.extra}{self.persons}"] if self.persons else []
+        return "-".join([*parts, *(["balanced"] if self.balanced else [])])
 
 
 @dataclass(frozen=True)
@@ -199,12 +203,15 @@ def table2_arms(options: PaperOptions) -> dict[str, Arm]:
 
 
 def few_arms(options: PaperOptions, scope: Scope) -> list[Arm]:
-    """What is added without affine augmentation, then everything with it; then nothing added from a start."""
+    """What is added without affine augmentation, then everything with it; then nothing added from a start.
+
+    Beside few cells what is added would be nearly all that a network is shown, so half of each batch is real.
+    """
     every: tuple[Extra, ...] = ("mdgan", "conditional", "simulated", "composed")
     arms = []
     for affine, extras in ((False, scope.without_affine), (True, every)):
         arms.append(Arm(affine=affine))
-        arms += [Arm(extra=extra, persons=scope.few_persons, affine=affine) for extra in extras]
+        arms += [Arm(extra=extra, persons=scope.few_persons, affine=affine, balanced=True) for extra in extras]
     if options.start:
         arms += [Arm(affine=affine, start=True) for affine in (False, True)]
     return arms

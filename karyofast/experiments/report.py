@@ -161,12 +161,11 @@ def _few(found: Found) -> Section:
         ]
     picture = chart(lines, "PT, %, by the number of cells trained on", "cells trained on")
     write_png(found.folder / "few.png", picture)
-    persons, fewest = found.scope.few_persons, min(cells or found.cells for cells in found.scope.cells)
     text: tuple[str, ...] = (
         "PT by the number of cells trained on; each kind of chromosome added in the same number "
-        f"(np {persons}), the same steps for each arm. Simulated: drawn from the ideogram. Composed: "
-        "real ones of the training cells laid into scenes, photographed anew and cut out. Batches are drawn from all "
-        f"alike: beside {fewest} cells {percent(persons / (persons + fewest))} % of what a network is shown is added.",
+        f"(np {found.scope.few_persons}), the same steps for each arm. Simulated: drawn from the ideogram. Composed: "
+        "real ones of the training cells laid into scenes, photographed anew and cut out. Half of each batch is real, "
+        "since beside few cells nearly all that is shown would else be added.",
     )
     augmented = [arm for arm in arms if arm.affine and arm.persons]
     if bare := [EXTRAS[arm.extra] for arm in augmented if replace(arm, affine=False) not in arms]:

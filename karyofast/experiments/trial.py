@@ -115,7 +115,12 @@ def run_trial(trial: Trial, bench: Bench, tell: Tell) -> Result:
     labels = np.concatenate([real.label, more.label])
     network = build(trial.arm, bench.options, values, trial.seed)
     how = FitOptions(
-        bench.options.steps, bench.options.batch, rate_of(trial.arm, bench.options), trial.seed, trial.arm.affine
+        bench.options.steps,
+        bench.options.batch,
+        rate_of(trial.arm, bench.options),
+        trial.seed,
+        trial.arm.affine,
+        real=len(real) if trial.arm.balanced and len(more) else 0,
     )
     loss = fit(network, values, labels, how, bench.device, lambda done, steps: tell(trial.key, done, steps))
     unseen = bench.inputs.part("test")
