@@ -12,8 +12,10 @@ RUNS ?= runs
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
 
+# Two files of tests at a time.
+TEST_JOBS ?= 2
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -p no:benchmark
 
 # TensorRT for RTX parses and builds engines without a GPU. It is large and not free, so it has an environment of its own,
 # which sees the packages of $(VENV). Tests that must run an engine say that they were not run where there is no GPU.
