@@ -30,7 +30,7 @@ def ablation(
     data: Data,
     out: RunFolder,
     network: Annotated[Literal["vgg16", "slim"], typer.Option(help="What is trained.")] = "slim",
-    epochs: Annotated[int, typer.Option(min=1, help="Of every arm.")] = 6,
+    epochs: Annotated[int, typer.Option(min=1, help="Of all crops; every arm has as many steps.")] = 6,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of every arm; from two on an ensemble is scored.")] = 1,
     arm: Annotated[list[str] | None, typer.Option(help="An arm by its name; none: all.")] = None,
     teachers: Teachers = None,
@@ -45,7 +45,7 @@ def ablation(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the classifier without each of its ingredients, for as many epochs, and score all on the test cases.
+    """Train the classifier without each of its ingredients, for as many steps, and score all on the test cases.
 
     What is finished in the run folder is not trained again.
 

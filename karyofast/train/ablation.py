@@ -88,7 +88,8 @@ def ablate(
     folder : Path
         One run folder an arm and seed.
     options : TrainOptions
-        Of the whole training, which each arm changes; the same number of epochs for all.
+        Of the whole training, which each arm changes; its epochs are of all crops, and an arm without some of them has
+        as many steps, to half an epoch.
     seeds : int
     arms : sequence of str
         Of `ARMS`, or `TAUGHT`; none: all that there are.
@@ -164,14 +165,17 @@ def _answer(
     tell: Callable[[str, int, int, dict[str, float]], None],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Class probabilities and that the p arm is up, of the test cases."""
+    used = crops
+    for kind, cells in ((SIMULATED, how.simulated), (COMPOSED, how.composed)):
+        used = used if cells else used.only(~np.char.startswith(used.cell, kind))
+    # an arm that is shown fewer crops is shown them more often
+    more = len(crops.part("train")) / len(used.part("train"))
+    how = replace(how, epochs=round(how.epochs * more))
     kept = run / ANSWER
     if kept.exists() and load_options(run / OPTIONS, TrainOptions) == how:
         with np.load(kept) as file:
             return file["classes"], file["up"]
     kept.unlink(missing_ok=True)
-    used = crops
-    for kind, cells in ((SIMULATED, how.simulated), (COMPOSED, how.composed)):
-        used = used if cells else used.only(~np.char.startswith(used.cell, kind))
     network = train(used, run, how, True, device, lambda *told: tell(arm, *told), workers)
     classes, up = predict(network, how.frame, crops, crops.part("test"), device)
     with replacing(kept) as temporary, temporary.open("wb") as file:
