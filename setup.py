@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,14 @@ def extension(pyx: Path) -> Extension:
 
 
 def shared() -> Extension:
-    """The module that the others import the code of memory views from."""
+    """The module that the others import the code of memory views from; its source is written where it has changed."""
     source = f"csrc/{SHARED.rpartition('.')[2]}.c"
-    subprocess.run([sys.executable, "-m", "cython", "-3", "--generate-shared", source], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / Path(source).name
+        subprocess.run([sys.executable, "-m", "cython", "-3", "--generate-shared", str(made)], check=True)
+        known = ROOT / source
+        if not known.exists() or known.read_bytes() != made.read_bytes():
+            known.write_bytes(made.read_bytes())
     return Extension(SHARED, [source], extra_compile_args=FLAGS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -33,6 +34,7 @@ def keep_freed_memory() -> bool:
     return all(taken)
 
 
+@cache
 def quick_bfloat16(device: str) -> bool:
     """Whether bfloat16 is quicker than float32.
 
