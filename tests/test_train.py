@@ -18,6 +18,7 @@ from karyofast.train.axes import composed, cut, picture, targets
 from karyofast.train.classifier import joint_loss
 from karyofast.train.compose import ComposeOptions, PieceStore, compose
 from karyofast.train.crops import cut_out, prepare, simulate
+from karyofast.train.kept import CROPS, kept
 from karyofast.train.loop import CHECKPOINT, one_cycle
 from karyofast.train.start import start_from, start_separator
 
@@ -59,6 +60,33 @@ def test_preparing_twice_gives_the_same_crops(small, crops):
     for one, two in zip(again.crops, crops.crops, strict=True):
         for a, b in zip(one, two, strict=True):
             assert np.array_equal(a, b)
+
+
+def test_crops_are_kept_and_made_anew_where_something_else_decides_them(crops, tmp_path):
+    both, made_of, asked = crops + simulate(1, "giemsa", seed=1, variants=2, jobs=1), {"seed": 3}, []
+
+    def make():
+        asked.append(True)
+        return both
+
+    def same():
+        found = kept(tmp_path / "new" / CROPS, made_of, make)
+        assert found.scales == both.scales
+        for name in ("upright", "oriented", "label", "cell", "split"):
+            assert np.array_equal(getattr(found, name), getattr(both, name))
+        for one, two in zip(found.crops, both.crops, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+    same()
+    same()
+    assert len(asked) == 1
+    made_of["seed"] = 4
+    same()
+    assert len(asked) == 2
+    whole = (tmp_path / "new" / CROPS).read_bytes()
+    (tmp_path / "new" / CROPS).write_bytes(whole[: len(whole) // 2])
+    same()
+    assert len(asked) == 3
 
 
 def test_augmented_crops_differ_and_keep_to_their_seed(crops):

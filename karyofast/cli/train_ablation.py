@@ -81,7 +81,7 @@ def ablation(
     check_data(data)
     make_folder(out)
     with telling(quiet) as tell:
-        crops = run.read_data(data, how, None, tell)
+        crops = run.read_data(data, how, out, None, tell)
         crops = ablate.of_cells(crops, cells) if cells else crops
         scores = ablate.ablate(crops, out, how, seeds, tuple(arm or ()), device, workers, tell)
     if as_json:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 Made = TypeVar("Made")
 
 CHUNK = 16
-"""Cells a worker takes at once."""
+"""Cells whose random angles are drawn one after another."""
 
 NO_CHROMOSOME = -1
 """Label of a crop that shows no whole single chromosome."""
@@ -118,17 +118,11 @@ def prepare(
     progress : callable, optional
         Called with the number of cells done.
     """
-    source = CropSource(path)
-    cells = [rows for _, rows in source.cells()]
-    chunks = [cells[first : first + CHUNK] for first in range(0, len(cells), CHUNK)]
-    done: list[Cell] = []
-    # spawned, not forked: a fork of a process in which torch or OpenCV runs threads can hang
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(partial(_prepare, path, seed, variants, oriented), range(len(chunks)), chunks):
-            done += part
-            if progress:
-                progress(len(done))
-    return joined(done, variants)
+    cells = [rows for _, rows in CropSource(path).cells()]
+    chunks = list(enumerate(cells[first : first + CHUNK] for first in range(0, len(cells), CHUNK)))
+    tell = (lambda done: progress(min(done * CHUNK, len(cells)))) if progress else None
+    done = one_by_one(partial(_prepare, path, seed, variants, oriented), chunks, jobs, tell)
+    return joined([cell for chunk in done for cell in chunk], variants)
 
 
 def simulate(
@@ -249,29 +243,29 @@ class Cell:
 
 
 def _prepare(
-    path: Path, seed: int, variants: int, oriented: bool, number: int, cells: list[list[CropRow]]
+    path: Path, seed: int, variants: int, oriented: bool, chunk: tuple[int, list[list[CropRow]]]
 ) -> list[Cell]:
     cv2.setNumThreads(1)
-    source = CropSource(path)
-    rng = np.random.default_rng([seed, number])
-    done = []
-    for rows in cells:
-        labelled = [(row, row.label) for row in rows if row.label is not None]
-        if not labelled:
-            continue
-        drawn = [
-            [straighten_single(source.grey(row), float(rng.uniform(0.0, 360.0))) for _ in range(variants)]
-            for row, _ in labelled
-        ]
-        done.append(
-            Cell(
-                rows[0].cell,
-                split_of(rows[0].case),
-                [label for _, label in labelled],
-                [tuple(one.crop for one, _ in variants_of) for variants_of in drawn],
-                [tuple(up for _, up in variants_of) for variants_of in drawn],
-                oriented,
-                CellScale.of([variants_of[0][0] for variants_of in drawn]),
-            )
-        )
-    return done
+    number, cells = chunk
+    source, rng = CropSource(path), np.random.default_rng([seed, number])
+    return [
+        _turned(source, rows, variants, oriented, rng) for rows in cells if any(row.label is not None for row in rows)
+    ]
+
+
+def _turned(source: CropSource, rows: list[CropRow], variants: int, oriented: bool, rng: np.random.Generator) -> Cell:
+    """The chromosomes of a cell whose class is known, each straightened after turns by `variants` random angles."""
+    labelled = [(row, row.label) for row in rows if row.label is not None]
+    drawn = [
+        [straighten_single(source.grey(row), float(rng.uniform(0.0, 360.0))) for _ in range(variants)]
+        for row, _ in labelled
+    ]
+    return Cell(
+        rows[0].cell,
+        split_of(rows[0].case),
+        [label for _, label in labelled],
+        [tuple(one.crop for one, _ in variants_of) for variants_of in drawn],
+        [tuple(up for _, up in variants_of) for variants_of in drawn],
+        oriented,
+        CellScale.of([variants_of[0][0] for variants_of in drawn]),
+    )

@@ -28,6 +28,7 @@ from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
 from karyofast.train.composed import compose, cut_anew
 from karyofast.train.crops import CropSet, cut_out, prepare, simulate
+from karyofast.train.kept import CROPS, kept
 from karyofast.train.score import ClassifierScore, calibration, score_classifier
 from karyofast.types import CLASSES
 
@@ -60,7 +61,7 @@ def train_classifier(
     data : Path
         Folder or zip file with ``manifest.csv`` (file, label, cell, case); split by case.
     out : Path
-        Run directory (options, log, checkpoint).
+        Run directory (crops, options, log, checkpoint).
     options : TrainOptions
     name : str
         Name of the model.
@@ -89,7 +90,7 @@ def train_classifier(
     if threads:
         torch.set_num_threads(threads)
     tell = progress or (lambda *_: None)
-    crops = read_data(data, options, pictures, tell)
+    crops = read_data(data, options, out, pictures, tell)
     network = classifier.train(
         crops, out, options, resume, device, lambda step, steps, figures: tell("train", step, steps, figures), workers
     )
@@ -97,44 +98,49 @@ def train_classifier(
 
 
 def read_data(
-    data: Path, options: classifier.TrainOptions, pictures: Path | None = None, tell: Progress = lambda *_: None
+    data: Path,
+    options: classifier.TrainOptions,
+    folder: Path,
+    pictures: Path | None = None,
+    tell: Progress = lambda *_: None,
 ) -> CropSet:
-    """Straighten what a classifier is trained and scored on, see `train_classifier`; one process a thread of torch."""
+    """What a classifier is trained and scored on, see `train_classifier`; kept in `folder` from the first time on.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read, or no case falls into the test split.
+    """
+    deciding = ("seed", "variants", "oriented", "simulated", "composed", "stain")
+    made_of = {
+        "karyofast": __version__,
+        "data": _digest(data),
+        "pictures": _digest(pictures) if pictures else "",
+        **{name: getattr(options, name) for name in deciding},
+    }
+    return kept(folder / CROPS, made_of, lambda: _straightened(data, options, pictures, tell))
+
+
+def _straightened(data: Path, options: classifier.TrainOptions, pictures: Path | None, tell: Progress) -> CropSet:
+    """The crops of `read_data`; one process a thread of torch."""
     cells = sum(1 for _ in CropSource(data).cells())
-    jobs = torch.get_num_threads()
-    crops = prepare(
-        data,
-        options.seed,
-        options.variants,
-        jobs,
-        options.oriented,
-        lambda done: tell("straighten", done, cells, {}),
-    )
+    seed, variants, jobs = options.seed, options.variants, torch.get_num_threads()
+
+    def telling(what: str, of: int) -> Callable[[int], None]:
+        return lambda done: tell(what, done, of, {})
+
+    crops = prepare(data, seed, variants, jobs, options.oriented, telling("straighten", cells))
     if len(crops.part("test")) == 0:
         raise DataError(f"{data}: no case falls into the test split: nothing to score on. Give more cases.")
     if options.simulated:
-        crops += simulate(
-            options.simulated,
-            options.stain,
-            options.seed,
-            options.variants,
-            jobs,
-            lambda done: tell("simulate", done, options.simulated, {}),
-        )
+        tell_one = telling("simulate", options.simulated)
+        crops += simulate(options.simulated, options.stain, seed, variants, jobs, tell_one)
     if options.composed:
-        crops += compose(
-            data,
-            options.composed,
-            options.stain,
-            options.seed,
-            options.variants,
-            jobs,
-            options.oriented,
-            lambda done: tell("compose", done, options.composed, {}),
-        )
+        tell_one = telling("compose", options.composed)
+        crops += compose(data, options.composed, options.stain, seed, variants, jobs, options.oriented, tell_one)
     if pictures:
-        crops += cut_out(pictures, options.variants)
-        crops += cut_anew(pictures, options.variants, jobs, lambda done, of: tell("cut out", done, of, {}))
+        crops += cut_out(pictures, variants)
+        crops += cut_anew(pictures, variants, jobs, lambda done, of: tell("cut out", done, of, {}))
     return crops
 
 
