@@ -1,11 +1,12 @@
 /* Exact Euclidean distance transform in two passes: down the columns, then along the rows the least of
  * (x - u)^2 + depth[u]^2 (Saito and Toriwaki 1994), in whole numbers.
  *
- * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns, what fits a
- * vector in 16 bit. For the columns x of a block the columns u of another block, `gap` columns away, can only matter when
- * gap^2 + least depth^2 of that block is below the greatest distance found so far in the first; so blocks are tried
- * outwards until the gap alone is too far, and most are passed over. No branch depends on a single pixel. A block is first tried in 16 bit, where twice as many columns
- * fit a vector, and again in 32 bit where a distance reaches KF_NEAR.
+ * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns, what fits a vector in 16 bit. For
+ * the columns x of a block the columns u of another, `gap` columns away, can only matter where gap^2 + least depth^2 of that
+ * block is within the greatest distance that the first may have. That is known before anything is tried: from one row to the
+ * next a distance grows by 1 at most. So blocks are tried outwards until the gap alone is too far, and nearly all are passed
+ * over. No branch depends on a single pixel. A block is tried in 16 bit, where twice as many columns fit a vector, or in 32
+ * bit where a distance may reach KF_NEAR.
  * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
  * Memory 2 bytes a pixel and 18 a column. Bands of columns and of rows can go to threads of their own. */
 #include "distance_core.h"
@@ -15,21 +16,40 @@
 #include "cpu.h"
 
 enum { KF_LANES_portable = 16, KF_LANES_avx2 = 16, KF_LANES_avx512 = 32 }; /* columns that are worked on together */
-enum { KF_NEAR = 0x7fff }; /* squared distances below it are found in 16 bit: 181 px */
+enum { KF_NEAR = 0x7fff };             /* squared distances below it are found in 16 bit: 181 px */
+enum { KF_NEAR_DEPTH = 181 };        /* the largest whose square is */
+enum { KF_NONE = KF_FAR * KF_FAR }; /* above every squared distance */
 
 /* What one row needs; steps[n] = n^2 for -reach .. reach. */
 typedef struct {
     int32_t blocks;
     int32_t *square, *least, *steps; /* of the depths; the least of each block */
+    int32_t *worst;                  /* of each block no squared distance in the row above was greater */
     uint16_t *near_square, *near_steps;
 } kf_row_scratch;
+
+/* What no squared distance exceeds where none in the row above exceeds `worst`: (sqrt(worst) + 1)^2, rounded up. */
+static inline int32_t kf_below(int32_t worst) {
+    const int32_t below = worst + 3 + (int32_t)(2.0f * sqrtf((float)worst));
+    return below < KF_NONE - 1 ? below : KF_NONE - 1;
+}
+
+/* KF_ONE_BY_ONE before a loop over the lanes: it is to become vectors, not to be unrolled before. KF_APART: a function of
+ * its own, since where it is part of another the compiler keeps the lanes in registers of their own. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define KF_APART __attribute__((noinline))
+#define KF_ONE_BY_ONE _Pragma("GCC unroll 1")
+#else
+#define KF_APART
+#define KF_ONE_BY_ONE
+#endif
 
 #define BODY "distance.inc"
 #include "each_path.inc"
 
 int64_t kf_distance_scratch(int32_t width) {
     const int64_t reach = width + KF_LANES_avx512, blocks = reach / KF_LANES_portable + 1;
-    return reach + blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
+    return reach + 2 * blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
 }
 
 void kf_distance_columns(const uint8_t *edges, int32_t height, int32_t width, int32_t begin, int32_t end,
@@ -53,9 +73,10 @@ void kf_distance_rows(const uint16_t *depth, int32_t width, int32_t begin, int32
                       int path) {
     const int32_t lanes = path == KF_AVX512 ? KF_LANES_avx512 : path == KF_AVX2 ? KF_LANES_avx2 : KF_LANES_portable;
     const int32_t blocks = (width + lanes - 1) / lanes, reach = lanes * blocks;
-    int32_t *least = scratch + reach, *steps = least + blocks + reach;
+    int32_t *least = scratch + reach, *worst = least + blocks, *steps = worst + blocks + reach;
     uint16_t *near_square = (uint16_t *)(steps + reach + 1);
-    const kf_row_scratch row = {blocks, scratch, least, steps, near_square, near_square + 2 * (int64_t)reach};
+    const kf_row_scratch row = {blocks, scratch, least, steps, worst, near_square, near_square + 2 * (int64_t)reach};
+    for (int32_t block = 0; block < blocks; block++) worst[block] = KF_NONE - 1;
     for (int32_t step = -reach; step <= reach; step++) {
         steps[step] = step * step;
         row.near_steps[step] = (uint16_t)(steps[step] < KF_NEAR ? steps[step] : KF_NEAR);
