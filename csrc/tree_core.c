@@ -17,7 +17,7 @@
  * Pixels of one level are met in row-major order, so memory is read in sweeps, and steps of different pixels do not
  * wait for one another as the pops of a flood do; what one will read is fetched ahead. A level of one pixel, as most of a
  * 16-bit picture's are, takes one step instead of four. Time O(pixels * connectivity * inverse Ackermann); memory 14 bytes a
- * pixel (18 while 16 bits are sorted) and 24 a region of any size beside what is returned. No globals, no Python. */
+ * pixel (22 while 16 bits are sorted) and 24 a region of any size beside what is returned. No globals, no Python. */
 #include "tree_core.h"
 
 #include <stdlib.h>
@@ -42,14 +42,20 @@ static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, 
     return kf_local_portable(picture, line, active, codes);
 }
 
-#include "tree_sort.inc"
-
 enum { KF_GROUPS = 255, KF_NO_GROUP = 256 }; /* of a local code: the neighbours; none */
+
+/* A pixel on its way through the sort, with what is read of it: nothing has to be looked up twice. */
+typedef struct {
+    int32_t pixel;
+    uint16_t level, code;
+} kf_placed;
 
 /* A tree on its way up. */
 typedef struct {
     kf_tree *tree;
-    const uint16_t *code; /* [pixels] of sorted[i] */
+    kf_block rest;        /* of memory, for what grows; none yet where that would be too much before the pixels are known */
+    kf_placed *placed;    /* [pixels] while 16 bits are sorted, where the regions will be */
+    uint16_t *code;       /* [pixels] of sorted[i] */
     int32_t offset[9];    /* to the neighbours by their bit in a code; to the pixel itself */
     int32_t *label;       /* [of the picture] the minimum that a pixel descends to */
     int32_t *up;          /* [minima] the minimum that it was joined to, or itself */
@@ -165,32 +171,47 @@ static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
     }
 }
 
-/* Room for what grows; returns 0, or -1 without memory. */
-static int kf_plant(const kf_picture *picture, int64_t minima, kf_tree *tree, kf_growth *grown) {
-    const int32_t levels = picture->bytes == 1 ? 256 : 65536, width = picture->width;
-    const int32_t offset[9] = {-1, 1, -width, width, -width - 1, -width + 1, width - 1, width + 1, 0};
-    int64_t commonest = 0;
+/* The arrays that grow, cut from a block, for so many minima and pixels of the commonest level. */
+static void kf_lay_out(kf_block *block, int64_t minima, int64_t commonest, kf_growth *grown) {
+    kf_tree *tree = grown->tree;
+    const int64_t pixels = tree->pixels;
+    tree->sorted = kf_cut(block, pixels, sizeof(int32_t));
+    tree->region = kf_cut(block, pixels, sizeof(int32_t));
+    grown->code = kf_cut(block, pixels, sizeof(uint16_t));
+    grown->up = kf_cut(block, minima, sizeof(int32_t));
+    grown->newest = kf_cut(block, minima, sizeof(int32_t));
+    grown->joined = kf_cut(block, minima, sizeof(int32_t));
+    grown->saddle = kf_cut(block, commonest, sizeof(int32_t));
+    tree->node = kf_cut(block, pixels + 1, sizeof(kf_node)); /* a region has a pixel of its own at its level */
+    tree->target = kf_cut(block, pixels, sizeof(int32_t));
+    grown->placed = (kf_placed *)tree->node;
+}
+
+/* From the pixels of each level in tree->end to their first places, and what grows is laid out; returns 0, or -1 without
+ * memory. */
+static int kf_plant(const kf_picture *picture, int64_t minima, kf_growth *grown) {
+    const int32_t levels = picture->bytes == 1 ? 256 : 65536;
+    kf_tree *tree = grown->tree;
+    int64_t before = 0, commonest = 0;
     for (int32_t level = 0; level < levels; level++) {
-        const int64_t count = tree->end[level] - (level ? tree->end[level - 1] : 0);
+        const int64_t count = level <= picture->max_level ? tree->end[level] : 0;
         commonest = count > commonest ? count : commonest;
+        tree->end[level] = before;
+        before += count;
     }
-    memcpy(grown->offset, offset, sizeof offset);
-    kf_shares(picture->connectivity, grown->share);
-    grown->tree = tree;
-    grown->label = kf_room_for((int64_t)picture->height * width, sizeof(int32_t));
-    grown->up = kf_room_for(minima, sizeof(int32_t));
-    grown->newest = kf_room_for(minima, sizeof(int32_t));
-    grown->joined = kf_room_for(minima, sizeof(int32_t));
-    grown->saddle = kf_room_for(commonest, sizeof(int32_t));
-    tree->node = kf_room_for(tree->pixels + 1, sizeof(kf_node)); /* a region has a pixel of its own at its level */
-    tree->node_end = malloc((size_t)levels * sizeof(int64_t));
-    if (!grown->label || !grown->up || !grown->newest || !grown->joined || !grown->saddle || !tree->node ||
-        !tree->node_end)
-        return -1;
+    tree->pixels = before;
+    if (!grown->rest.base) {
+        kf_lay_out(&grown->rest, minima, commonest, grown);
+        grown->rest = (kf_block){tree->grown = kf_room_for((int64_t)grown->rest.used, 1), 0};
+        if (!tree->grown) return -1;
+    }
+    kf_lay_out(&grown->rest, minima, commonest, grown);
     tree->node++;
     for (int32_t at = 0; at < minima; at++) grown->up[at] = at, grown->newest[at] = -1;
     return 0;
 }
+
+#include "tree_sort.inc"
 
 /* A level of one pixel, as most of a 16-bit picture's are: the four steps in one. */
 static void kf_lone(kf_growth *grown, int64_t i) {
@@ -236,12 +257,10 @@ static void kf_grow(kf_growth *grown, int32_t levels) {
 
 /* Sums over the regions inside each one; which regions stay, under which number, and for the others the number of the one
  * that they are part of, -1 for none. */
-static int kf_keep(const kf_picture *picture, kf_tree *tree) {
+static void kf_keep(const kf_picture *picture, kf_tree *tree) {
     const int64_t nodes = tree->nodes;
-    int32_t *area = tree->area = kf_room_for(nodes, sizeof(int32_t));
-    int32_t *target = tree->target = kf_room_for(nodes, sizeof(int32_t));
+    int32_t *area = tree->area, *target = tree->target;
     kf_node *node = tree->node;
-    if (!area || !target) return -1;
     memset(area, 0, (size_t)nodes * sizeof(int32_t));
     for (int64_t at = 0; at < nodes; at++) {
         const int32_t parent = node[at].of[KF_PARENT];
@@ -260,42 +279,45 @@ static int kf_keep(const kf_picture *picture, kf_tree *tree) {
     }
     for (int64_t at = nodes - 1; at >= 0 && tree->count < nodes; at--)
         if (target[at] < 0 && node[at].of[KF_PARENT] >= 0) target[at] = target[node[at].of[KF_PARENT]];
-    return 0;
 }
 
-/* Codes and pixels by level: tree->sorted, and the code of each into `sorted_code`. Returns the minima, -1 without memory. */
-static int64_t kf_sorted(const kf_picture *picture, kf_tree *tree, uint16_t **sorted_code) {
-    const int64_t blocks = (picture->width + KF_BLOCK - 1) / KF_BLOCK;
-    void *line = malloc(3 * ((size_t)picture->width + 2) * sizeof(uint32_t));
-    uint8_t *active = malloc((size_t)(blocks * picture->height));
-    uint16_t *codes = kf_room_for((int64_t)picture->height * picture->width, sizeof(uint16_t));
-    int64_t minima = -1;
-    if (line && active && codes) {
-        minima = kf_local(picture, line, active, codes);
-        if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, tree, sorted_code)
-                                : kf_sort_u16(picture, active, codes, tree, sorted_code))
-            minima = -1;
-    }
-    free(line);
-    free(active);
-    free(codes);
-    return minima;
+/* What the first steps write, cut from a block. One array holds the codes until they are sorted, then the labels, then,
+ * of no more regions than pixels, the areas. */
+static void kf_lay_ground(kf_block *block, const kf_picture *picture, void **line, uint8_t **active, kf_growth *grown) {
+    const int64_t blocks = (picture->width + KF_BLOCK - 1) / KF_BLOCK, levels = picture->bytes == 1 ? 256 : 65536;
+    kf_tree *tree = grown->tree;
+    *line = kf_cut(block, 3 * ((int64_t)picture->width + 2), sizeof(uint32_t));
+    *active = kf_cut(block, blocks * picture->height, 1);
+    tree->end = kf_cut(block, levels, sizeof(int64_t));
+    tree->node_end = kf_cut(block, levels, sizeof(int64_t));
+    tree->area = grown->label = kf_cut(block, (int64_t)picture->height * picture->width, sizeof(int32_t));
 }
 
 int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
-    uint16_t *code = NULL;
+    const int32_t width = picture->width;
     memset(tree, 0, sizeof *tree);
-    const int64_t minima = kf_sorted(picture, tree, &code);
-    kf_growth grown = {.code = code};
-    int failed = minima < 0 || kf_plant(picture, minima, tree, &grown);
-    if (!failed) kf_grow(&grown, picture->bytes == 1 ? 256 : 65536);
-    free(code);
-    free(grown.label);
-    free(grown.up);
-    free(grown.newest);
-    free(grown.joined);
-    free(grown.saddle);
-    return failed || kf_keep(picture, tree) ? -1 : 0;
+    kf_growth grown = {.tree = tree, .offset = {-1, 1, -width, width, -width - 1, -width + 1, width - 1, width + 1, 0}};
+    kf_shares(picture->connectivity, grown.share);
+    void *line;
+    uint8_t *active;
+    kf_block block = {NULL, 0};
+    kf_lay_ground(&block, picture, &line, &active, &grown);
+    kf_block whole = block;
+    tree->pixels = (int64_t)picture->height * width;
+    kf_lay_out(&whole, tree->pixels / 2 + 1, tree->pixels, &grown);
+    if (whole.used <= KF_KEPT) block = whole;
+    block = (kf_block){tree->ground = kf_room_for((int64_t)block.used, 1), 0};
+    if (!block.base) return -1;
+    kf_lay_ground(&block, picture, &line, &active, &grown);
+    if (whole.used <= KF_KEPT) grown.rest = block;
+    uint16_t *codes = (uint16_t *)grown.label;
+    const int64_t minima = kf_local(picture, line, active, codes);
+    if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, minima, &grown)
+                            : kf_sort_u16(picture, active, codes, minima, &grown))
+        return -1;
+    kf_grow(&grown, picture->bytes == 1 ? 256 : 65536);
+    kf_keep(picture, tree);
+    return 0;
 }
 
 #include "tree_write.inc"
@@ -320,12 +342,7 @@ int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regio
 }
 
 void kf_tree_free(kf_tree *tree) {
-    free(tree->sorted);
-    free(tree->region);
-    free(tree->end);
-    free(tree->node_end);
-    if (tree->node) free(tree->node - 1);
-    free(tree->area);
-    free(tree->target);
+    free(tree->ground);
+    free(tree->grown);
     memset(tree, 0, sizeof *tree);
 }

@@ -37,6 +37,7 @@ typedef struct {
     kf_node *node;     /* [nodes], with one before them for what has no place */
     int32_t *area;     /* [nodes] */
     int32_t *target;   /* [nodes] number among those written; of one left out that of the region it is part of, or -1 */
+    void *ground, *grown; /* the blocks of memory that these arrays are cut from */
 } kf_tree;
 
 /* Where to write the regions: columns of kf_tree.count, `order` of kf_tree.kept. */
