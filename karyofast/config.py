@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from karyofast import toml
 from karyofast.errors import OptionError
-from karyofast.files import write_whole
 
 T = TypeVar("T")
 
@@ -214,14 +213,12 @@ def _checked_tuple(hints: tuple[Any, ...], value: Any, name: str) -> tuple[Any, 
 def load(path: Path, kind: type[T]) -> T:
     """Read settings of `kind` from a TOML file; raises `OptionError` that names the file."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = toml.read(path)
+    except (OSError, ValueError) as error:
         raise OptionError(f"{path}: cannot be read as TOML: {error}") from error
     return from_dict(kind, values, f"{path}: ")
 
 
 def save(path: Path, options: Any) -> None:
     """Write settings as TOML."""
-    import tomli_w
-
-    write_whole(path, tomli_w.dumps(to_dict(options)))
+    toml.write(path, to_dict(options))

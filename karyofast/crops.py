@@ -20,9 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.errors import DataError, ImageError
+from karyofast.files import sha256_of
 from karyofast.masks import largest
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Region, Straightened
+
+MANIFEST = "manifest.csv"
 
 TRACE = 8
 """Grey levels above the background at which a pixel is held for chromosome: JPEG and resampling ringing stay below."""
@@ -60,7 +63,7 @@ class CropSource:
         No such file, no manifest, or a manifest without the columns; the message names the file and the row.
     """
 
-    def __init__(self, path: Path | str, manifest: str | None = "manifest.csv") -> None:
+    def __init__(self, path: Path | str, manifest: str | None = MANIFEST) -> None:
         self.path = Path(path)
         if not self.path.exists():
             raise DataError(f"{self.path}: no such file or folder.")
@@ -136,6 +139,11 @@ def split_of(group: str, validation: float = 0.05, test: float = 0.15) -> str:
 def trained_slide(slide: str) -> bool:
     """Whether the separator may train on a slide: half of them, by the first hexadecimal digit of the name's SHA-1."""
     return hashlib.sha1(slide.encode(), usedforsecurity=False).hexdigest()[0] in "01234567"
+
+
+def digest_of(data: Path) -> str:
+    """SHA-256 of a data set's zip file, or of a folder's manifest, in hexadecimal."""
+    return sha256_of(data / MANIFEST if data.is_dir() else data)
 
 
 def isolate(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Region]:

@@ -17,7 +17,7 @@ import cv2
 from karyofast.arrange import arrange
 from karyofast.classify import CellScale, Runtime, classify
 from karyofast.config import ArrangeOptions
-from karyofast.crops import CropRow, CropSource, straighten_single
+from karyofast.crops import MANIFEST, CropRow, CropSource, straighten_single
 from karyofast.errors import DataError
 from karyofast.evaluate_classes import ClassScore, score_classes
 from karyofast.files import write_whole
@@ -84,7 +84,7 @@ def open_crops(path: Path | str) -> CropSource:
     path = Path(path)
     if path.suffix.lower() == ".csv" and not path.is_dir():
         source = CropSource(path.parent, path.name)
-    elif path.is_dir() and not (path / "manifest.csv").exists():
+    elif path.is_dir() and not (path / MANIFEST).exists():
         source = CropSource(path, None)
     else:
         source = CropSource(path)

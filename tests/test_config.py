@@ -1,11 +1,10 @@
 import dataclasses
-import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from karyofast import config
+from karyofast import config, toml
 from karyofast.config import (
     ArrangeOptions,
     ClassifyOptions,
@@ -129,7 +128,7 @@ def test_settings_cannot_be_changed_in_place():
 
 def test_what_is_written_is_plain_toml(tmp_path):
     config.save(tmp_path / "options.toml", OTHER)
-    values = tomllib.loads((tmp_path / "options.toml").read_text(encoding="utf-8"))
+    values = toml.read(tmp_path / "options.toml")
     assert values["segment"]["method"] == "rrt"
     assert set(values) == {field.name for field in dataclasses.fields(Options)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from karyofast import __version__, config
+from karyofast.crops import MANIFEST, digest_of
 from karyofast.errors import DataError, OptionError
 from karyofast.experiments.cost import cost_of_full
 from karyofast.experiments.detection import SETS, detection_figures, figure6
@@ -144,7 +144,7 @@ def claim(out: Path, options: PaperOptions, crops: Path | None) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / RUN
-    told: dict[str, Any] = {"options": config.to_dict(options), "crops_sha256": _digest(crops) if crops else None}
+    told: dict[str, Any] = {"options": config.to_dict(options), "crops_sha256": digest_of(crops) if crops else None}
     if path.exists():
         kept = _read(path)
         if crops is None:
@@ -175,7 +175,7 @@ def _places(parts: Sequence[Part], data: Path, trained: bool) -> dict[str, Path]
     places = {}
     if trained:
         crops = data / CROPS if (data / CROPS).exists() else data
-        if crops.is_dir() and not (crops / "manifest.csv").exists():
+        if crops.is_dir() and not (crops / MANIFEST).exists():
             raise DataError(f"{data}: must hold {CROPS}, or manifest.csv and its pictures. Got: neither.")
         places[CROPS] = crops
     for part, needed in (("detection", SETS), ("figure6", SETS[:1])):
@@ -183,9 +183,3 @@ def _places(parts: Sequence[Part], data: Path, trained: bool) -> dict[str, Path]
             if not (data / name / "instances.json").exists():
                 raise DataError(f"{data}: must hold {name}/instances.json for {part}. Got: no such file.")
     return places
-
-
-def _digest(crops: Path) -> str:
-    """SHA-256 of a file, or of a folder's manifest."""
-    with (crops / "manifest.csv" if crops.is_dir() else crops).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

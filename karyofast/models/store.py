@@ -6,8 +6,6 @@ ship with the package; anything with a path separator, or that is a folder, is t
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,9 +13,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from karyofast import toml
 from karyofast.config import ClassifyOptions, SegmentOptions
 from karyofast.errors import ModelError
-from karyofast.files import write_whole
+from karyofast.files import sha256_of
 from karyofast.types import Polarity
 
 AUTO = "auto"
@@ -120,9 +119,9 @@ def read(folder: Path) -> ModelInfo:
     """
     manifest = folder / MANIFEST
     try:
-        values = tomllib.loads(manifest.read_text(encoding="utf-8"))
+        values = toml.read(manifest)
         name, kind, file, sha256 = (str(values[key]) for key in ("name", "kind", "weights", "sha256"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{manifest}: cannot be read: {error}") from error
     except KeyError as error:
         raise ModelError(f"{manifest}: lacks the key {error}.") from error
@@ -142,12 +141,10 @@ def hash_of(path: Path) -> str:
 
 @lru_cache(maxsize=32)
 def _hashed(path: Path, size: int, changed: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 def write_manifest(folder: Path, name: str, kind: str, weights: Path, values: dict[str, Any]) -> None:
     """Write the ``model.toml`` of a model directory that holds its weights already."""
-    import tomli_w
-
     head = {"name": name, "kind": kind, "weights": weights.name, "sha256": hash_of(weights)}
-    write_whole(folder / MANIFEST, tomli_w.dumps({**head, **values}))
+    toml.write(folder / MANIFEST, {**head, **values})

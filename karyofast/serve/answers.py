@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any, Literal
 from uuid import UUID
 
@@ -87,7 +87,7 @@ def job_state(job: Job) -> JobState:
     rows = list(job.rows)
     return JobState(
         id=job.id,
-        created=datetime.fromtimestamp(job.created, UTC),
+        created=datetime.fromtimestamp(job.created, timezone.utc),
         status="waiting" if None in rows else "done",
         done=sum(row is not None and row.status == "done" for row in rows),
         failed=sum(row is not None and row.status == "failed" for row in rows),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,10 @@ import torch
 
 from karyofast import __version__
 from karyofast.coco import load as load_truth
-from karyofast.crops import CropSource, split_of, trained_slide
+from karyofast.crops import CropSource, digest_of, split_of, trained_slide
 from karyofast.errors import DataError
 from karyofast.export.onnx import export_classifier, export_separator
-from karyofast.files import write_whole
+from karyofast.files import sha256_of, write_whole
 from karyofast.io import read_metaphase
 from karyofast.models.axisnet import BINS, AxisNet
 from karyofast.models.slim import Slim
@@ -114,8 +113,8 @@ def read_data(
     deciding = ("seed", "variants", "oriented", "simulated", "composed", "stain")
     made_of = {
         "karyofast": __version__,
-        "data": _digest(data),
-        "pictures": _digest(pictures) if pictures else "",
+        "data": digest_of(data),
+        "pictures": sha256_of(pictures) if pictures else "",
         **{name: getattr(options, name) for name in deciding},
     }
     return kept(folder / CROPS, made_of, lambda: _straightened(data, options, pictures, tell))
@@ -169,7 +168,7 @@ def write_classifier(
     score = score_classifier(runtime, crops, crops.part("test"))
     values["training"] = {
         "data": data.name,
-        "data_sha256": _digest(data),
+        "data_sha256": digest_of(data),
         "pictures": _named(pictures),
         "split": "by case, sha1 of its name: test below 0.15, validation below 0.20 (karyofast.crops.split_of)",
         "test_cases_trained_on": options.everything,
@@ -263,7 +262,7 @@ def write_separator(
     export_separator(network, weights)
     training = {
         "data": data.name,
-        "data_sha256": _digest(data),
+        "data_sha256": digest_of(data),
         "pictures": pictures,
         "options": asdict(options),
     }
@@ -280,16 +279,6 @@ def write_separator(
 
 def _named(pictures: Path | None) -> str:
     return f"{pictures.parent.name}/{pictures.name}, training slides" if pictures else "none"
-
-
-def _digest(data: Path) -> str:
-    """SHA-256 of a file, or of a folder's manifest."""
-    path = data / "manifest.csv" if data.is_dir() else data
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _classifier_card(
