@@ -35,6 +35,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,7 +220,7 @@ def least_cost(
 
 
 def _usual_problem(surprise: NDArray[np.float64], sex: tuple[int, int], options: ArrangeOptions) -> _Problem:
-    return _problem(surprise, 2, sex, _sex_price(sex, _NORMAL_SEX[2], options), options)
+    return _problem(surprise, 2, sex, options)
 
 
 class CostFloor:
@@ -287,42 +289,40 @@ def _probabilities(labels: Sequence[Label]) -> NDArray[np.float64]:
 def _problems(surprise: NDArray[np.float64], options: ArrangeOptions) -> Iterator[_Problem]:
     """One assignment problem for each number of sets and each sex constitution that can be filled."""
     count = len(surprise)
-    for ploidy, normal in _NORMAL_SEX.items():
+    for ploidy in _NORMAL_SEX:
         # more sets than the chromosomes can fill only add empty places
         if ploidy > 2 and count <= (ploidy - 1) * NORMAL_COUNT // 2:
             continue
         for x in range(min(ploidy + 2, count) + 1):
             for y in range(min(ploidy, count - x) + 1):
-                yield _problem(surprise, ploidy, (x, y), _sex_price((x, y), normal, options), options)
+                yield _problem(surprise, ploidy, (x, y), options)
 
 
-def _problem(
-    surprise: NDArray[np.float64],
-    ploidy: int,
-    sex: tuple[int, int],
-    sex_price: float,
-    options: ArrangeOptions,
-) -> _Problem:
-    earned, autosome = _autosome_prices(ploidy, options)
-    autosomes = len(iscn.AUTOSOMES)
-    classes = np.concatenate(
-        [
-            np.repeat(np.arange(autosomes), len(autosome)),
-            np.repeat([_X, _Y], sex),
-        ]
-    )
-    prices = np.concatenate([np.tile(autosome, autosomes), np.full(sum(sex), -FILLED)])
-    count = len(surprise)
-    costs = np.hstack([surprise[:, classes] + prices, np.full((count, count), options.unplaced_price)])
-    base = autosomes * sum(earned) + FILLED * sum(sex) + sex_price
-    base += options.ploidy_price if ploidy > 2 else 0.0
-    return _Problem(costs, np.append(classes, np.full(count, UNPLACED)), base, ploidy, sex)
+def _problem(surprise: NDArray[np.float64], ploidy: int, sex: tuple[int, int], options: ArrangeOptions) -> _Problem:
+    slots = _slots(ploidy, sex, options)
+    count, offered = len(surprise), len(slots.prices)
+    costs = np.full((count, offered + count), options.unplaced_price)
+    np.add(surprise[:, slots.classes], slots.prices, out=costs[:, :offered])
+    return _Problem(costs, np.append(slots.classes, np.full(count, UNPLACED)), slots.base, ploidy, sex)
 
 
-def _autosome_prices(ploidy: int, options: ArrangeOptions) -> tuple[list[float], list[float]]:
-    """Nats that each normal copy of an autosome earns, and the prices of all its slots."""
+class _Slots(NamedTuple):
+    """Class and price of each slot, a normal copy's being what it earns, and the base of `_Problem`."""
+
+    classes: NDArray[np.int64]
+    prices: NDArray[np.float64]
+    base: float
+
+
+@lru_cache(maxsize=256)
+def _slots(ploidy: int, sex: tuple[int, int], options: ArrangeOptions) -> _Slots:
     earned = [options.missing_price + (ploidy - copy) * FURTHER_MISS for copy in range(1, ploidy + 1)]
-    return earned, [-price for price in earned] + [options.gain_price] * MORE_SLOTS
+    autosome = [-price for price in earned] + [options.gain_price] * MORE_SLOTS
+    autosomes = len(iscn.AUTOSOMES)
+    classes = np.concatenate([np.repeat(np.arange(autosomes), len(autosome)), np.repeat([_X, _Y], sex)])
+    prices = np.concatenate([np.tile(autosome, autosomes), np.full(sum(sex), -FILLED)])
+    base = autosomes * sum(earned) + FILLED * sum(sex) + _sex_price(sex, _NORMAL_SEX[ploidy], options)
+    return _Slots(classes, prices, base + (options.ploidy_price if ploidy > 2 else 0.0))
 
 
 def _sex_price(sex: tuple[int, int], normal: Sequence[tuple[int, int]], options: ArrangeOptions) -> float:
