@@ -23,7 +23,10 @@ NO_CHROMOSOME = 0.9
 """Probability of no whole chromosome from which a small piece without a place in the cell is debris."""
 
 RATHER_NONE = 0.5
-"""The same for one that the rim of the picture cuts: a nucleus, or a chromosome of a neighbour cell."""
+"""The same for a tiny one, and for one that the picture's rim cuts: a nucleus, or a chromosome of a neighbour cell."""
+
+TINY = 0.25
+"""Relative area below which a piece without a place is no whole chromosome: a 21, the smallest, has 0.35."""
 
 DARK = 1.35
 """Mean density over the cell's median piece from which, in transmitted light, a piece that is rather no chromosome is
@@ -55,12 +58,13 @@ def without_debris(
 ) -> tuple[list[Piece], list[Dropped]]:
     """The pieces without those that are surely no chromosome, and these.
 
-    They found no place and are small and read as no chromosome, or cut by the rim of the picture and rather no
-    chromosome than one. Large ones within it may be several chromosomes that were not separated: they stay, unplaced,
-    for a reviewer. What is far darker than the cell and rather no chromosome is dirt wherever it was placed. What comes
-    of the candidates `unsure`, which detection did not find, or was held for dirt, must find a place.
+    They found no place and are small and read as no chromosome, or are rather no chromosome than one and tiny or cut
+    by the rim of the picture. Large ones within it may be several chromosomes that were not separated: they stay,
+    unplaced, for a reviewer. What is far darker than the cell and rather no chromosome is dirt wherever it was
+    placed. What comes of the candidates `unsure`, which detection did not find, or was held for dirt, must find a
+    place.
     """
-    most = SMALL * (typical or 0.0)
+    most, tiny = SMALL * (typical or 0.0), TINY * (typical or 0.0)
     density = np.array([_density(metaphase, one.chromosome) for one in pieces])
     too_dark = DARK * float(np.median(density)) if metaphase.polarity == "dark" and pieces else np.inf
     kept, left_out = [], []
@@ -75,6 +79,8 @@ def without_debris(
             reason = "separation finds no chromosome in it"
         elif place == UNPLACED and nothing >= NO_CHROMOSOME and one.chromosome.area < most:
             reason = "read as no chromosome"
+        elif place == UNPLACED and nothing >= RATHER_NONE and one.chromosome.area < tiny:
+            reason = "rather no chromosome, and smaller than one"
         elif place == UNPLACED and nothing >= RATHER_NONE and _at_rim(one.chromosome, metaphase.shape):
             reason = "cut by the picture's rim, read as no chromosome"
         if reason:

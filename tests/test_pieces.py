@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from karyofast.pieces import SMALL, without_debris, without_scraps
+from karyofast.pieces import SMALL, TINY, without_debris, without_scraps
 from karyofast.second_look_moves import Piece
 from karyofast.types import Arrangement, Box, Chromosome, Label, Metaphase, Straightened
 
@@ -43,6 +43,13 @@ def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(
     assert kept == (pieces[:1] if left_out else pieces)
     assert [one.reason for one in debris] == ["read as no chromosome"] * left_out
     assert without_debris(pieces, Arrangement(assigned=(0, place)), None, PLAIN) == (pieces, [])
+
+
+def test_what_is_smaller_than_a_chromosome_and_has_no_place_need_only_be_rather_none():
+    tiny = int(TINY * TYPICAL) - 1
+    for one, left_out in ((piece(tiny, 0.6), True), (piece(tiny, 0.4), False), (piece(tiny + 2, 0.6), False)):
+        kept, debris = without_debris([piece(800), one], Arrangement(assigned=(0, -1)), TYPICAL, PLAIN)
+        assert (len(kept), [each.reason[:6] for each in debris]) == (2 - left_out, ["rather"] * left_out)
 
 
 @pytest.mark.parametrize(
