@@ -16,9 +16,8 @@
 #include "cpu.h"
 
 enum { KF_LANES_portable = 16, KF_LANES_avx2 = 16, KF_LANES_avx512 = 32 }; /* columns that are worked on together */
-enum { KF_NEAR = 0x7fff };             /* squared distances below it are found in 16 bit: 181 px */
-enum { KF_NEAR_DEPTH = 181 };        /* the largest whose square is */
-enum { KF_NONE = KF_FAR * KF_FAR }; /* above every squared distance */
+enum { KF_NEAR = 0x7fff, KF_NEAR_DEPTH = 181 }; /* squared distances below KF_NEAR are found in 16 bit: up to 181 px */
+enum { KF_NONE = KF_FAR * KF_FAR };             /* above every squared distance */
 
 /* What one row needs; steps[n] = n^2 for -reach .. reach. */
 typedef struct {
@@ -32,6 +31,11 @@ typedef struct {
 static inline int32_t kf_below(int32_t worst) {
     const int32_t below = worst + 3 + (int32_t)(2.0f * sqrtf((float)worst));
     return below < KF_NONE - 1 ? below : KF_NONE - 1;
+}
+
+/* Whether a block, if there is one of that number, holds a squared depth of at most `within`. */
+static inline int kf_matters(const kf_row_scratch *row, int32_t block, int32_t within) {
+    return block >= 0 && block < row->blocks && row->least[block] <= within;
 }
 
 /* KF_ONE_BY_ONE before a loop over the lanes: it is to become vectors, not to be unrolled before. KF_APART: a function of
