@@ -20,6 +20,7 @@ from karyofast.train.compose import ComposeOptions, PieceStore, compose
 from karyofast.train.crops import cut_out, prepare, simulate
 from karyofast.train.kept import CROPS, kept
 from karyofast.train.loop import CHECKPOINT, one_cycle
+from karyofast.train.run import read_data
 from karyofast.train.start import start_from, start_separator
 
 
@@ -87,6 +88,16 @@ def test_crops_are_kept_and_made_anew_where_something_else_decides_them(crops, t
     (tmp_path / "new" / CROPS).write_bytes(whole[: len(whole) // 2])
     same()
     assert len(asked) == 3
+
+
+def test_what_cannot_be_read_is_told_before_anything_is_straightened(small, tmp_path):
+    def tell(what, *_):
+        pytest.fail(f"{what} began")
+
+    with pytest.raises(DataError, match=r"none\.zip"):
+        read_data(tmp_path / "none.zip", OPTIONS, tmp_path, tell=tell)
+    with pytest.raises(DataError, match=r"none\.json"):
+        read_data(small, OPTIONS, tmp_path, tmp_path / "none.json", tell)
 
 
 def test_augmented_crops_differ_and_keep_to_their_seed(crops):

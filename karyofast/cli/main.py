@@ -35,7 +35,7 @@ from karyofast.errors import KaryofastError, OptionError
 
 # read when OpenCV is first imported, here and in worker processes: our errors say the same with the file's name
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-# its threads would look for work all the time, a tenth of what a run of one job takes of the processor
+# its idle threads would look for work all the time instead of sleeping
 os.environ.setdefault("OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER", "0")
 
 app = typer.Typer(

@@ -108,8 +108,11 @@ def read_data(
     Raises
     ------
     DataError
-        The data cannot be read, or no case falls into the test split.
+        The data or the pictures' truth cannot be read, or no case falls into the test split.
     """
+    cells = sum(1 for _ in CropSource(data).cells())
+    if pictures:
+        load_truth(pictures)  # what is wrong with it is to be told before minutes of straightening
     deciding = ("seed", "variants", "oriented", "simulated", "composed", "stain")
     made_of = {
         "karyofast": __version__,
@@ -117,12 +120,13 @@ def read_data(
         "pictures": sha256_of(pictures) if pictures else "",
         **{name: getattr(options, name) for name in deciding},
     }
-    return kept(folder / CROPS, made_of, lambda: _straightened(data, options, pictures, tell))
+    return kept(folder / CROPS, made_of, lambda: _straightened(data, cells, options, pictures, tell))
 
 
-def _straightened(data: Path, options: classifier.TrainOptions, pictures: Path | None, tell: Progress) -> CropSet:
-    """The crops of `read_data`; one process a thread of torch."""
-    cells = sum(1 for _ in CropSource(data).cells())
+def _straightened(
+    data: Path, cells: int, options: classifier.TrainOptions, pictures: Path | None, tell: Progress
+) -> CropSet:
+    """The crops of `read_data`, of so many cells; one process a thread of torch."""
     seed, variants, jobs = options.seed, options.variants, torch.get_num_threads()
 
     def telling(what: str, of: int) -> Callable[[int], None]:
