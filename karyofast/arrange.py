@@ -301,7 +301,7 @@ def _problems(surprise: NDArray[np.float64], options: ArrangeOptions) -> Iterato
 def _problem(surprise: NDArray[np.float64], ploidy: int, sex: tuple[int, int], options: ArrangeOptions) -> _Problem:
     slots = _slots(ploidy, sex, options)
     count, offered = len(surprise), len(slots.prices)
-    costs = np.full((count, offered + count), options.unplaced_price)
+    costs = np.full((count, offered + count), options.unplaced_price, dtype=np.float64)
     np.add(surprise[:, slots.classes], slots.prices, out=costs[:, :offered])
     return _Problem(costs, np.append(slots.classes, np.full(count, UNPLACED)), slots.base, ploidy, sex)
 

@@ -70,6 +70,12 @@ def test_clear_labels_give_the_karyotype_that_they_say_and_flag_what_is_not_norm
     assert classes_of(arrangement) == list(iscn.parse(text))
 
 
+def test_prices_may_be_whole_numbers():
+    labels = noisy("47,XX,+21", np.random.default_rng(3))
+    whole = arrange(labels, ArrangeOptions(unplaced_price=6, gain_price=4, missing_price=3))
+    assert whole == arrange(labels, ArrangeOptions(unplaced_price=6.0, gain_price=4.0, missing_price=3.0))
+
+
 def test_hyperdiploid_cell_is_not_taken_for_a_triploid_one():
     text = "54,XX," + ",".join(f"+{n}" for n in (4, 6, 8, 10, 14, 17, 18, 21))
     arrangement = arrange(sure(text))
