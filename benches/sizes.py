@@ -13,7 +13,7 @@ import numpy as np
 
 from karyofast.coco import load
 from karyofast.crops import CropSource, isolate, split_of, trained_slide
-from karyofast.sizes import RELATIVE_AREA, SPREAD
+from karyofast.sizes import POWER, RELATIVE_AREA, SPREAD, typical_of
 from karyofast.types import CLASSES
 
 CELLS = 150
@@ -36,9 +36,14 @@ def relative_areas(data: Path) -> np.ndarray:
     return np.array([np.median(values) for values in measured])
 
 
-def spread(pictures: Path) -> np.ndarray:
-    """Deviation of the logarithm of relative areas from its median, float64 (24,)."""
+def spread(pictures: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Deviation of the logarithm of relative areas from its median, float64 (24,).
+
+    Then the same where the power of each picture is known, and these powers.
+    """
     strayed: list[list[float]] = [[] for _ in CLASSES]
+    left: list[list[float]] = [[] for _ in CLASSES]
+    powers = []
     for truth in load(pictures):
         if not trained_slide(str(truth.image.extra.get("slide", truth.image.file_name))):
             continue
@@ -49,8 +54,18 @@ def spread(pictures: Path) -> np.ndarray:
         median = np.median([area for _, area in known])
         for label, area in known:
             strayed[label].append(float(np.log(area / median)))
+        typical = typical_of([area for _, area in known], [np.eye(len(CLASSES))[label] for label, _ in known])
+        if typical:
+            powers.append(typical.power)
+            for label, area in known:
+                usual = typical.area * RELATIVE_AREA[label] ** typical.power
+                left[label].append(float(np.log(area / usual)))
+    return _deviation(strayed), _deviation(left), np.array(powers)
+
+
+def _deviation(strayed: list[list[float]]) -> np.ndarray:
     # the tails are for Student's t: the median deviation is that of the middle
-    return np.array([1.4826 * np.median(np.abs(values - np.median(values))) for values in strayed])
+    return np.array([1.4826 * np.median(np.abs(values - np.median(values))) for values in map(np.array, strayed)])
 
 
 def main() -> None:
@@ -59,10 +74,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="single chromosomes, folder or zip file")
     parser.add_argument("--pictures", type=Path, required=True, help="COCO file of metaphases, pictures beside it")
     given = parser.parse_args()
-    areas, strays = relative_areas(given.data), spread(given.pictures)
-    print("class  relative area (in the package)  spread (in the package)")
-    for name, area, own, stray, old in zip(CLASSES, areas, RELATIVE_AREA, strays, SPREAD, strict=True):
-        print(f"{name:>5}  {area:.3f} ({own:.3f})  {stray:.3f} ({old:.3f})")
+    areas, (strays, left, powers) = relative_areas(given.data), spread(given.pictures)
+    print("class  relative area (in the package)  spread (in the package)  with the power known")
+    for name, area, own, stray, old, rest in zip(CLASSES, areas, RELATIVE_AREA, strays, SPREAD, left, strict=True):
+        print(f"{name:>5}  {area:.3f} ({own:.3f})  {stray:.3f} ({old:.3f})  {rest:.3f}")
+    print(f"power of a picture: {powers.mean():.3f}, deviation {powers.std():.3f} (before it is known: {POWER})")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from karyofast.clock import Clock
 from karyofast.config import ArrangeOptions
 from karyofast.second_look_moves import Piece, Sketch, strangeness
 from karyofast.segment import HELD_FOR_DIRT
-from karyofast.sizes import SCRAP, surprise, typical_area
+from karyofast.sizes import SCRAP, Typical, surprise, typical_of
 from karyofast.straighten import straighten
 from karyofast.types import CLASSES, Arrangement, Chromosome, Dropped, Metaphase, Straightened
 
@@ -36,14 +36,14 @@ SMALL = 0.7
 """Relative area up to which such a piece is no chromosome left joined to another: two 21 have it."""
 
 
-def typical_of(pieces: Sequence[Piece]) -> float | None:
-    """Area of a chromosome of relative area 1, see `karyofast.sizes.typical_area`."""
-    return typical_area([one.chromosome.area for one in pieces], [one.label.probabilities for one in pieces])
+def typical_of_cell(pieces: Sequence[Piece]) -> Typical | None:
+    """How large the chromosomes of a cell are, see `karyofast.sizes.typical_of`."""
+    return typical_of([one.chromosome.area for one in pieces], [one.label.probabilities for one in pieces])
 
 
-def without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list[Piece], list[Dropped]]:
+def without_scraps(pieces: Sequence[Piece], typical: Typical | None) -> tuple[list[Piece], list[Dropped]]:
     """The pieces that are large enough for a chromosome, and the others, for a reviewer to see."""
-    least = SCRAP * (typical or 0.0)
+    least = SCRAP * typical.area if typical else 0.0
     small = [one.chromosome for one in pieces if one.chromosome.area < least]
     scraps = [Dropped(one.box, one.mask, "segment", "smaller than any chromosome") for one in small]
     return [one for one in pieces if one.chromosome.area >= least], scraps
@@ -52,7 +52,7 @@ def without_scraps(pieces: Sequence[Piece], typical: float | None) -> tuple[list
 def without_debris(
     pieces: Sequence[Piece],
     arrangement: Arrangement,
-    typical: float | None,
+    typical: Typical | None,
     metaphase: Metaphase,
     unsure: Container[int] = (),
 ) -> tuple[list[Piece], list[Dropped]]:
@@ -64,7 +64,7 @@ def without_debris(
     placed. What comes of the candidates `unsure`, which detection did not find, or was held for dirt, must find a
     place.
     """
-    most, tiny = SMALL * (typical or 0.0), TINY * (typical or 0.0)
+    most, tiny = (SMALL * typical.area, TINY * typical.area) if typical else (0.0, 0.0)
     density = np.array([_density(metaphase, one.chromosome) for one in pieces])
     too_dark = DARK * float(np.median(density)) if metaphase.polarity == "dark" and pieces else np.inf
     kept, left_out = [], []
@@ -99,7 +99,7 @@ def _at_rim(one: Chromosome, shape: tuple[int, int]) -> bool:
     return box.top <= 0 or box.left <= 0 or box.top + box.height >= shape[0] or box.left + box.width >= shape[1]
 
 
-def arranged(pieces: Sequence[Piece], typical: float | None, options: ArrangeOptions) -> Arrangement:
+def arranged(pieces: Sequence[Piece], typical: Typical | None, options: ArrangeOptions) -> Arrangement:
     """The labels of the cell, chosen together by bands and by size."""
     sizes = surprise([piece.chromosome.area for piece in pieces], typical)
     return arrange([piece.label for piece in pieces], options, sizes)
@@ -170,7 +170,7 @@ class Reader:
     def __init__(self, metaphase: Metaphase, runtime: Runtime, batch: int, clock: Clock) -> None:
         self._metaphase, self._runtime, self._batch, self._clock = metaphase, runtime, batch, clock
         self._scale: CellScale | None = None
-        self._typical: float | None = None
+        self._typical: Typical | None = None
         self._known: dict[int, Piece] = {}
         self._crops: dict[int, tuple[Chromosome, Straightened]] = {}
         self._once: set[int] = set()
@@ -188,7 +188,7 @@ class Reader:
         if not first:
             self._clock.begin("second_look")
         if first:
-            self._typical = typical_area([one.area for one in new], [label.probabilities for label in labels])
+            self._typical = typical_of([one.area for one in new], [label.probabilities for label in labels])
         sizes = surprise([one.area for one in new], self._typical)
         for one, crop, label, size in zip(new, straightened, labels, sizes, strict=True):
             self._known[id(one)] = Piece(one, crop, label, strangeness(one, crop, label), size)

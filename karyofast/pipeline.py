@@ -13,7 +13,7 @@ from karyofast.config import Options
 from karyofast.detect import examine
 from karyofast.edit_script import Script
 from karyofast.errors import OptionError
-from karyofast.pieces import CellCost, Reader, arranged, typical_of, without_debris, without_scraps
+from karyofast.pieces import CellCost, Reader, arranged, typical_of_cell, without_debris, without_scraps
 from karyofast.quality import measure
 from karyofast.second_look import look
 from karyofast.second_look_moves import Piece
@@ -124,7 +124,7 @@ def karyotype(
         pieces = Reader(metaphase, models.classifier(metaphase.polarity), options.classify.batch, clock)(chromosomes)
     clock.begin("arrange")
     dropped += unseparated(candidates, [piece.chromosome for piece in pieces])
-    typical = typical_of(pieces)
+    typical = typical_of_cell(pieces)
     if not given:
         pieces, scraps = without_scraps(pieces, typical)
         dropped += scraps

@@ -42,7 +42,7 @@ def test_areas_tell_a_missing_x_from_a_missing_1_that_is_misread():
     """A 1 that the classifier takes for an X: by its label alone the cell without an X has two and lacks a 1."""
     from dataclasses import replace
 
-    from karyofast.sizes import RELATIVE_AREA, surprise
+    from karyofast.sizes import RELATIVE_AREA, Typical, surprise
 
     misread = cell("one", "46,XX")
     at = misread.true.index("1")
@@ -53,7 +53,7 @@ def test_areas_tell_a_missing_x_from_a_missing_1_that_is_misread():
     misread = replace(misread, labels=labels)
     assert score_aneuploidy([misread]).to_dict()["45,X"]["seen"] == 0.0
     areas = [1000.0 * RELATIVE_AREA[CLASSES.index(name)] for name in misread.true]
-    told = score_aneuploidy([replace(misread, sizes=surprise(areas, 1000.0))]).to_dict()
+    told = score_aneuploidy([replace(misread, sizes=surprise(areas, Typical(1000.0)))]).to_dict()
     assert told["45,X"]["seen"] == 1.0
     assert told[NORMAL]["seen"] == 0.0
 

@@ -5,9 +5,10 @@ import pytest
 
 from karyofast.pieces import SMALL, TINY, without_debris, without_scraps
 from karyofast.second_look_moves import Piece
+from karyofast.sizes import Typical
 from karyofast.types import Arrangement, Box, Chromosome, Label, Metaphase, Straightened
 
-TYPICAL = 1000.0
+TYPICAL = Typical(1000.0)
 SHAPE = (20, 5000)
 PLAIN = Metaphase(np.full(SHAPE, 155, np.uint8), np.full(SHAPE, 100, np.uint8), "dark")
 
@@ -34,7 +35,7 @@ def test_what_is_smaller_than_any_chromosome_is_left_out_where_the_scale_is_know
         (500, 0.95, -1, True),
         (500, 0.95, 3, False),  # it found a place
         (500, 0.5, -1, False),  # it may be a chromosome
-        (int(SMALL * TYPICAL) + 1, 0.95, -1, False),  # it may be two that were not separated
+        (int(SMALL * TYPICAL.area) + 1, 0.95, -1, False),  # it may be two that were not separated
     ],
 )
 def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(area, nothing, place, left_out):
@@ -46,7 +47,7 @@ def test_small_pieces_without_a_place_that_are_read_as_no_chromosome_are_debris(
 
 
 def test_what_is_smaller_than_a_chromosome_and_has_no_place_need_only_be_rather_none():
-    tiny = int(TINY * TYPICAL) - 1
+    tiny = int(TINY * TYPICAL.area) - 1
     for one, left_out in ((piece(tiny, 0.6), True), (piece(tiny, 0.4), False), (piece(tiny + 2, 0.6), False)):
         kept, debris = without_debris([piece(800), one], Arrangement(assigned=(0, -1)), TYPICAL, PLAIN)
         assert (len(kept), [each.reason[:6] for each in debris]) == (2 - left_out, ["rather"] * left_out)

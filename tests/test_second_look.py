@@ -7,7 +7,7 @@ from karyofast.config import ArrangeOptions
 from karyofast.pieces import CellCost
 from karyofast.second_look import choose, look
 from karyofast.second_look_moves import Piece, Sketch, arms, cuts, joins, strangeness
-from karyofast.sizes import RELATIVE_AREA, surprise
+from karyofast.sizes import RELATIVE_AREA, Typical, surprise
 from karyofast.straighten import straighten_patch
 from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
 
@@ -178,7 +178,7 @@ def test_pieces_are_joined_when_the_whole_is_what_the_cell_lacks():
 def sized(name, sure, area):
     """A piece of which only label and area matter; a chromosome of relative area 1 has 100 px."""
     chromosome = Chromosome(Box(0, 0, 1, area), np.ones((1, area), bool))
-    return Piece(chromosome, None, label(name, sure), 0.0, surprise([area], 100.0)[0])
+    return Piece(chromosome, None, label(name, sure), 0.0, surprise([area], Typical(100.0))[0])
 
 
 def usual(name, sure=0.97):
@@ -228,7 +228,7 @@ def test_a_sketch_costs_no_more_than_any_piece_of_its_area():
     cost, rng = CellCost(ArrangeOptions()), np.random.default_rng(2)
     cell = [usual(name) for name in NORMAL[:-1]]
     for area in rng.integers(20, 250, 12).tolist():
-        sketch = Sketch(sized("1", 0.9, area).chromosome, surprise([area], 100.0)[0], None)
+        sketch = Sketch(sized("1", 0.9, area).chromosome, surprise([area], Typical(100.0))[0], None)
         least = min(cost([*cell, sized(name, 0.999, area)]) for name in CLASSES)
         assert least - 0.2 < cost([*cell, sketch]) <= least
 

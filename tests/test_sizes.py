@@ -4,7 +4,7 @@ import pytest
 from karyofast.arrange import arrange
 from karyofast.coco import load
 from karyofast.crops import CropSource, isolate, split_of, trained_slide
-from karyofast.sizes import LEAST_SURE, RELATIVE_AREA, SPREAD, surprise, typical_area
+from karyofast.sizes import LEAST_SURE, RELATIVE_AREA, SPREAD, Typical, surprise, typical_of
 from karyofast.types import CLASSES, Label
 
 
@@ -35,19 +35,21 @@ def test_the_table_holds_for_another_stain_within_its_spread(data_dir):
         if not trained_slide(str(picture.image.extra.get("slide"))) or not 40 <= len(sure) <= 50:
             continue
         areas = np.array([one.region.area for one in sure])
-        pairs += [(one.label, area) for one, area in zip(sure, areas / np.median(areas), strict=True)]
+        typical = typical_of(areas, list(np.eye(24, dtype=np.float32)[[one.label for one in sure]]))
+        usual = (areas / typical.area) ** (1.0 / typical.power)
+        pairs += [(one.label, area) for one, area in zip(sure, usual, strict=True)]
     assert np.all(np.abs(np.log(relative(pairs) / RELATIVE_AREA)) < 1.2 * np.array(SPREAD))
 
 
 def test_a_chromosome_of_its_usual_size_surprises_nobody():
-    told = surprise([100.0 * area for area in RELATIVE_AREA], typical=100.0)
+    told = surprise([100.0 * area for area in RELATIVE_AREA], Typical(100.0))
     assert told.argmin(axis=1).tolist() == list(range(24))
     assert told[np.arange(24), np.arange(24)] == pytest.approx(0.0, abs=1e-9)
     assert (told >= 0).all()
 
 
 def test_two_joined_end_to_end_are_told_from_the_longer_one():
-    whole, joined = surprise([77.3, 77.3 + 49.6], typical=100.0)[:, CLASSES.index("14")]
+    whole, joined = surprise([77.3, 77.3 + 49.6], Typical(100.0))[:, CLASSES.index("14")]
     assert whole < 0.1
     assert joined > 4.0
 
@@ -61,21 +63,43 @@ def test_the_scale_is_that_of_the_sure_chromosomes_whatever_was_cut():
     areas = [200.0 * RELATIVE_AREA[CLASSES.index(name)] for name in names]
     fragments = [20.0] * 30
     unread = [np.full(24, 1 / 24, np.float32)] * 30
-    assert typical_area(areas + fragments, sure(*names) + unread) == pytest.approx(200.0)
+    typical = typical_of(areas + fragments, sure(*names) + unread)
+    assert typical.area == pytest.approx(200.0, rel=0.02)
+    assert typical.power == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_power_of_a_cell_is_found_among_chromosomes_read_wrongly():
+    names = [name for name in CLASSES[:22] for _ in range(2)]
+    areas = [300.0 * RELATIVE_AREA[CLASSES.index(name)] ** 0.88 for name in names]
+    wrong = [*names[:-4], "1", "2", *names[-2:]]
+    typical = typical_of(areas, sure(*wrong))
+    assert typical.area == pytest.approx(300.0, rel=0.03)
+    assert typical.power == pytest.approx(0.88, abs=0.03)
+    told = surprise(areas, typical)
+    assert told.argmin(axis=1).tolist() == [CLASSES.index(name) for name in names]
+
+
+def test_the_rim_of_a_mask_makes_small_chromosomes_of_pictures_larger(data_dir):
+    powers = []
+    for picture in load(data_dir / "gband" / "instances.json"):
+        known = [one for one in picture.instances if one.label is not None and not one.ignore]
+        typical = typical_of([one.region.area for one in known], sure(*(CLASSES[one.label] for one in known)))
+        powers.append(typical.power)
+    assert 0.9 < np.median(powers) < 0.98
 
 
 def test_a_cell_without_sure_chromosomes_tells_nothing():
-    assert typical_area([50.0] * (LEAST_SURE - 1), sure(*["9"] * (LEAST_SURE - 1))) is None
-    assert typical_area([], []) is None
+    assert typical_of([50.0] * (LEAST_SURE - 1), sure(*["9"] * (LEAST_SURE - 1))) is None
+    assert typical_of([], []) is None
     assert not surprise([10.0, 500.0], None).any()
-    assert surprise([], 10.0).shape == (0, 24)
+    assert surprise([], Typical(10.0)).shape == (0, 24)
 
 
 def test_the_size_decides_where_the_bands_do_not():
     names = [name for name in CLASSES[:22] for _ in range(2)] + ["X", "Y"]
     areas = [100.0 * RELATIVE_AREA[CLASSES.index(name)] for name in names]
     unread = [Label(np.full(24, 1 / 24, np.float32)) for _ in names]
-    arranged = arrange(unread, sizes=surprise(areas, 100.0))
+    arranged = arrange(unread, sizes=surprise(areas, Typical(100.0)))
     right = [CLASSES[index] == name for index, name in zip(arranged.assigned, names, strict=True)]
     assert np.mean(right) > 0.6
     assert arranged.iscn == "46,XY"
