@@ -213,3 +213,27 @@ def straighten_single(grey: NDArray[np.uint8], degrees: float = 0.0) -> tuple[St
     back = cv2.invertAffineTransform(matrix)
     first, last = ends @ back[:, :2].T + back[:, 2]
     return straightened, bool(first[1] <= last[1])
+
+
+def stood_up(grey: NDArray[np.uint8], degrees: float = 0.0) -> tuple[Straightened, bool]:
+    """A picture of a single chromosome as `straighten_single` gives it, but bent as it is; its longest way is upright.
+
+    Returns
+    -------
+    upright : Straightened
+        Its axis is a vertical line.
+    upright : bool
+        Whether the end that was higher in the picture is at the top of the crop: where `degrees` is under a quarter
+        turn to either side.
+    """
+    density, region = isolate(grey)
+    along = np.linalg.eigh(np.cov(np.argwhere(region.mask), rowvar=False))[1][:, -1]
+    tilt = float(np.degrees(np.arctan2(along[1], along[0])))
+    tilt -= 180.0 * round(tilt / 180.0)
+    upright = bool(np.cos(np.radians(degrees)) >= 0.0)
+    density, region, _ = turn(density, region, -tilt if upright else 180.0 - tilt)
+    rows, columns = (np.flatnonzero(region.mask.any(axis=axis)) for axis in (1, 0))
+    crop = density[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    axis = np.array([(row, columns.mean()) for row in range(rows[0], rows[-1] + 1)], dtype=np.float32)
+    widths = np.maximum(np.count_nonzero(crop, axis=1), 1).astype(np.float32)
+    return Straightened(crop, axis, widths, profile=crop.sum(axis=1, dtype=np.float32) / widths), upright

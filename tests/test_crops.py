@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from karyofast.crops import CropSource, isolate, split_of, straighten_single
+from karyofast.crops import CropSource, isolate, split_of, stood_up, straighten_single
 from karyofast.errors import DataError, ImageError
 
 
@@ -34,6 +34,19 @@ def test_a_turned_crop_says_which_end_was_up(data_dir):
     first = straight.profile[:rows]
     second = (turned.profile if same else turned.profile[::-1])[:rows]
     assert np.corrcoef(first, second)[0, 1] > 0.8
+
+
+def test_a_bent_crop_is_stood_up_as_it_is(data_dir):
+    source = CropSource(data_dir / "pki3.zip")
+    for row in source.rows[:40]:
+        grey = source.grey(row)
+        (crop, up), (turned, up_turned) = stood_up(grey), stood_up(grey, degrees=180.0)
+        assert up
+        assert not up_turned
+        rows = min(len(crop.profile), len(turned.profile)) - 2
+        assert np.corrcoef(crop.profile[:rows], turned.profile[::-1][:rows])[0, 1] > 0.8
+        assert np.count_nonzero(crop.crop) == pytest.approx(np.count_nonzero(isolate(grey)[1].mask), rel=0.15)
+        assert len(crop.axis) == len(crop.crop) >= crop.crop.shape[1]
 
 
 def test_the_split_keeps_the_cells_of_a_case_together(data_dir):

@@ -1,6 +1,7 @@
 import csv
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from karyofast.train.augment import Augmentation, augmented, no_chromosome
 from karyofast.train.axes import composed, cut, picture, targets
 from karyofast.train.classifier import joint_loss
 from karyofast.train.compose import ComposeOptions, PieceStore, compose
-from karyofast.train.crops import cut_out, prepare, simulate
+from karyofast.train.crops import UNLABELLED, cut_out, of_cells, prepare, simulate
 from karyofast.train.kept import CROPS, kept
 from karyofast.train.loop import CHECKPOINT, one_cycle
 from karyofast.train.run import read_data
@@ -98,6 +99,17 @@ def test_what_cannot_be_read_is_told_before_anything_is_straightened(small, tmp_
         read_data(tmp_path / "none.zip", OPTIONS, tmp_path, tell=tell)
     with pytest.raises(DataError, match=r"none\.json"):
         read_data(small, OPTIONS, tmp_path, tmp_path / "none.json", tell)
+    with pytest.raises(OptionError, match="--leave-out must name cells"):
+        read_data(small, replace(OPTIONS, left_out=("none",)), tmp_path, tell=tell)
+
+
+def test_cells_whose_labels_are_wrong_are_left_out_and_others_keep_theirs_hidden(small, crops, tmp_path):
+    wrong = str(crops.cell[crops.part("validation")[0]])
+    some = read_data(small, replace(OPTIONS, left_out=(wrong,), cells=1), tmp_path)
+    assert not (some.cell == wrong).any()
+    kept = set(some.cell[some.part("train")])
+    assert len(kept) == 1
+    assert set(some.cell[some.part(UNLABELLED)]) == set(crops.cell[crops.part("train")]) - kept
 
 
 def test_augmented_crops_differ_and_keep_to_their_seed(crops):
@@ -195,8 +207,6 @@ def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(crops, tmp_
 
 
 def test_batches_drawn_in_other_processes_are_the_same_batches(crops, tmp_path):
-    from dataclasses import replace
-
     torch.set_num_threads(1)
     options = replace(OPTIONS, epochs=1, network="slim")
     alone = classifier.train(crops, tmp_path / "alone", options)
@@ -216,8 +226,6 @@ def test_what_is_drawn_ahead_comes_in_order_and_ends_with_its_error():
 
 
 def test_a_student_comes_nearer_to_its_teacher_than_one_without(crops, started, tmp_path):
-    from dataclasses import replace
-
     folder, teacher = started
     options = replace(OPTIONS, network="slim", frame=Frame(48, 32, 20.0, 1.2), epochs=6)
     indices = crops.part("train")
@@ -233,15 +241,14 @@ def test_a_student_comes_nearer_to_its_teacher_than_one_without(crops, started, 
 
 
 def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
-    from dataclasses import replace
-
-    from karyofast.train.ablation import ALL, ARMS, ENSEMBLE, ablate
+    from karyofast.train.ablation import ALL, ARMS, ENSEMBLE, MIRRORED, ablate
 
     options = replace(OPTIONS, epochs=1, network="slim")
     arms = (ALL, "no augmentation")
     steps = []
     first = ablate(crops, tmp_path, options, 2, arms, tell=lambda arm, *_: steps.append(arm))
-    assert [(one.arm, one.seed) for one in first] == [*((arm, seed) for seed in (0, 1) for arm in arms), (ENSEMBLE, 0)]
+    trained = [(arm, seed) for seed in (0, 1) for arm in arms]
+    assert [(one.arm, one.seed) for one in first] == [*trained, (MIRRORED, 0), (MIRRORED, 1), (ENSEMBLE, 0)]
     assert set(steps) == set(arms)
     again = ablate(crops, tmp_path, options, 2, arms, tell=lambda *_: pytest.fail("trained twice"))
     assert again == first
@@ -257,8 +264,6 @@ def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
 
 
 def test_an_arm_without_composed_metaphases_trains_on_the_others_for_as_many_steps(crops, tmp_path):
-    from dataclasses import replace
-
     from karyofast.train.ablation import ablate
 
     train = crops.part("train")
@@ -273,16 +278,48 @@ def test_an_arm_without_composed_metaphases_trains_on_the_others_for_as_many_ste
 
 
 def test_an_ablation_may_be_of_some_training_cells(crops):
-    from karyofast.train.ablation import of_cells
-
     cells = set(crops.cell[crops.part("train")])
     some = of_cells(crops, 1)
     (kept,) = set(some.cell[some.part("train")])
     assert kept in cells
-    assert np.array_equal(some.cell[some.part("test")], crops.cell[crops.part("test")])
+    assert set(some.cell[some.part(UNLABELLED)]) == cells - {kept}
+    assert np.array_equal(some.part("test"), crops.part("test"))
     assert len(some.part("train")) == int((crops.cell == kept).sum())
     with pytest.raises(OptionError, match=f"must be 1 to {len(cells)}"):
         of_cells(crops, len(cells) + 1)
+
+
+def test_an_arm_learns_from_its_own_answers_and_never_sees_the_labels_left_out(crops, tmp_path, monkeypatch):
+    from karyofast.train import ablation
+
+    monkeypatch.setattr(ablation, "SURE", 0.0)
+    options = replace(OPTIONS, epochs=4, network="slim", batch=6, cells=1)
+    some, seen = of_cells(crops, 1), []
+    monkeypatch.setattr(ablation, "train", lambda used, *rest: (seen.append(used), classifier.train(used, *rest))[1])
+    others = some.part(UNLABELLED)
+    first = ablation.ablate(some, tmp_path / "a", options, 1, (ablation.SELF,))
+    labelled, taught = seen
+    assert labelled is some
+    assert set(taught.part("train")) > set(some.part("train"))
+    own = np.intersect1d(others, taught.part("train"))
+    assert not taught.oriented[own].any()
+    # other labels of the cells left out, the same answer
+    hidden = replace(some, label=np.where(some.split == UNLABELLED, 0, some.label))
+    assert ablation.ablate(hidden, tmp_path / "b", options, 1, (ablation.SELF,)) == first
+
+
+def test_an_arm_of_crops_stood_up_as_they_are_is_scored_on_such(small, crops, tmp_path):
+    from karyofast.train.ablation import RAW, ablate
+
+    bent = prepare(small, seed=3, variants=2, jobs=1, straight=False)
+    assert np.array_equal(bent.label, crops.label)
+    options = replace(OPTIONS, epochs=1, network="slim", width=0.5)
+    (score,) = ablate(crops, tmp_path, options, arms=(RAW,), raw=lambda: bent)
+    assert score.arm == RAW
+    with pytest.raises(OptionError, match="must be one of"):
+        ablate(crops, tmp_path, options, arms=(RAW,))
+    with pytest.raises(OptionError, match="slim alone"):
+        classifier.train(crops, tmp_path / "vgg", replace(options, network="vgg16"))
 
 
 def test_a_network_with_the_band_profile_sees_the_mean_inside_of_each_row(crops, tmp_path):
@@ -359,8 +396,6 @@ def test_a_training_that_starts_from_an_exported_model_answers_as_it_does(crops,
 
 
 def test_a_slim_network_trains_is_exported_and_goes_on_from_there(small, crops, tmp_path):
-    from dataclasses import replace
-
     from karyofast.train.run import write_classifier
 
     options = replace(OPTIONS, network="slim")
@@ -381,8 +416,6 @@ def test_a_slim_network_trains_is_exported_and_goes_on_from_there(small, crops, 
 
 
 def test_frozen_convolutions_stay_as_they_started(crops, started, tmp_path):
-    from dataclasses import replace
-
     folder, _ = started
     trained = classifier.train(crops, tmp_path, replace(OPTIONS, epochs=1, start=str(folder), frozen=4))
     convolutions = [module for module in trained.features if isinstance(module, torch.nn.Conv2d)]
@@ -420,8 +453,6 @@ def test_a_folder_of_another_run_is_not_trained_over(crops, tmp_path):
 
 
 def test_a_set_without_training_cases_is_refused(crops, tmp_path):
-    from dataclasses import replace
-
     with pytest.raises(DataError, match="training cases"):
         classifier.train(replace(crops, split=np.full(len(crops.split), "test")), tmp_path, OPTIONS)
 

@@ -5,6 +5,7 @@ import pytest
 
 from karyofast.classify import Frame
 from karyofast.crops import CropSource, split_of, trained_slide
+from karyofast.errors import DataError
 from karyofast.models.vgg16 import NOTHING
 from karyofast.train.augment import Augmentation, augmented
 from karyofast.train.composed import compose, cut_anew
@@ -49,6 +50,16 @@ def test_only_cells_of_training_cases_are_composed(data_dir):
 
     cells = labelled_cells(CropSource(data_dir / "pki3.zip"), "train")
     assert {split_of(rows[0].case) for _, rows in cells} == {"train"}
+
+
+def test_metaphases_may_be_composed_of_some_cells_alone(crops, data_dir):
+    from karyofast.simulate_composed import labelled_cells
+
+    name = labelled_cells(CropSource(data_dir / "pki3.zip"), "train")[0][0]
+    again = compose(data_dir / "pki3.zip", 1, seed=2, variants=2, jobs=1, only={name})
+    assert np.array_equal(again.label, crops.label[crops.cell == "composed 0"])
+    with pytest.raises(DataError, match="none of the 1 training cells"):
+        compose(data_dir / "pki3.zip", 1, only={"no such cell"})
 
 
 def test_where_up_is_not_known_in_the_data_composed_metaphases_do_not_teach_it(data_dir):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
-from karyofast.cli.options import Device, Precision, Runtime, resolve
+from karyofast.cli.options import Device, LeftOut, Precision, Runtime, resolve
 from karyofast.cli.output import Advance, progress
 from karyofast.errors import DataError, OptionError, OutputError
 
@@ -50,12 +50,6 @@ Cases = Annotated[
 ]
 Rotate = Annotated[bool, typer.Option(help="Turn every picture by an angle of its own first.")]
 Classifier = Annotated[str, typer.Option("--model", help="Classifier: the name of a shipped model, or a model folder.")]
-LeftOut = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--leave-out", metavar="CELL", help="A cell whose labels are wrong in the data; may be given several times."
-    ),
-]
 
 STDOUT = "-"
 

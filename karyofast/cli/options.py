@@ -105,3 +105,11 @@ def resolve(path: Path | None, **given: Any) -> Options:
         options = replace(options, low_memory=True, classify=replace(options.classify, batch=1))
     # a second reading checks the values that came from the command line
     return config.from_dict(Options, config.to_dict(options))
+
+
+LeftOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--leave-out", metavar="CELL", help="A cell whose labels are wrong in the data; may be given several times."
+    ),
+]

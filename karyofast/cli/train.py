@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from karyofast.cli.options import Json, Quiet
+from karyofast.cli.options import Json, LeftOut, Quiet
 from karyofast.cli.output import make_folder, print_json, progress
 from karyofast.config import Staining
 from karyofast.errors import NotBuiltError, OptionError
@@ -68,6 +68,7 @@ def classifier(
         ),
     ] = None,
     oriented: Annotated[bool, typer.Option(help="The p arm is up in the pictures of DATA.")] = True,
+    leave_out: LeftOut = None,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     seed: Seed = 0,
     everything: Annotated[
@@ -111,6 +112,7 @@ def classifier(
         composed=composed,
         stain=stain,
         oriented=oriented,
+        left_out=tuple(leave_out or ()),
     )
     check_data(data)
     make_folder(out)

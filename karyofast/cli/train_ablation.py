@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 
 import typer
@@ -22,7 +23,6 @@ from karyofast.cli.train import (
     telling,
     torch_modules,
 )
-from karyofast.errors import OptionError
 from karyofast.evaluate_table import format_table, percent
 
 
@@ -36,7 +36,8 @@ def ablation(
     teachers: Teachers = None,
     simulated: Annotated[int, typer.Option(min=0, help="Simulated cells to train on beside the real ones.")] = 60,
     composed: Annotated[int, typer.Option(min=0, help="Composed metaphases to train on too.")] = 0,
-    cells: Annotated[int, typer.Option(min=0, help="Of the training cells to train on; 0: all.")] = 0,
+    cells: Annotated[int, typer.Option(min=0, help="Training cells whose labels are used; 0: all.")] = 0,
+    width: Annotated[float, typer.Option(min=0.1, max=4.0, help="Multiplies the channels of slim.")] = 1.0,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
     rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak of the learning rate.")] = 1.5e-3,
     threads: TrainThreads = 0,
@@ -72,18 +73,17 @@ def ablation(
         rate=rate,
         simulated=simulated,
         composed=composed,
+        cells=cells,
+        width=width,
         teachers=tuple(teachers or ()),
     )
-    if cells and composed:
-        raise OptionError(
-            f"--composed metaphases are of all training cells, --cells takes some. Got: {composed}, {cells}."
-        )
     check_data(data)
     make_folder(out)
     with telling(quiet) as tell:
         crops = run.read_data(data, how, out, None, tell)
-        crops = ablate.of_cells(crops, cells) if cells else crops
-        scores = ablate.ablate(crops, out, how, seeds, tuple(arm or ()), device, workers, tell)
+        alone = replace(how, straight=False, simulated=0, composed=0)
+        raw = cache(partial(run.read_data, data, alone, out / "raw", None, tell))
+        scores = ablate.ablate(crops, out, how, seeds, tuple(arm or ()), device, workers, tell, raw)
     if as_json:
         print_json([{"arm": one.arm, "seed": one.seed, **asdict(one.score)} for one in scores])
         return

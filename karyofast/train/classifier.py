@@ -18,7 +18,7 @@ from karyofast.classify import Frame, network_input
 from karyofast.config import Staining
 from karyofast.errors import DataError, OptionError
 from karyofast.models.average import Learner, follow
-from karyofast.models.slim import Slim
+from karyofast.models.slim import WIDTHS, Slim
 from karyofast.models.store import find
 from karyofast.models.vgg16 import CLASS_COUNT, NOTHING, Recogniser, Vgg16
 from karyofast.runtimes.onnx import frame_of
@@ -68,6 +68,8 @@ class TrainOptions:
     network: Network = "vgg16"
     profile: bool = False
     """the network sees the band profile beside the crop; slim alone"""
+    width: float = 1.0
+    """multiplies the channels of slim (Howard et al. 2017)"""
     frame: Frame = field(default_factory=Frame)
     simulated: int = 60
     """simulated cells to train on beside the real ones"""
@@ -79,6 +81,12 @@ class TrainOptions:
     """whether the p arm is up in the pictures of the data set"""
     variants: int = 3
     """straightened variants of each chromosome"""
+    straight: bool = True
+    """False: the crops of the data set are stood up as they are, see `karyofast.crops.stood_up`"""
+    left_out: tuple[str, ...] = ()
+    """cells of the data set whose labels are wrong there: neither trained on nor scored"""
+    cells: int = 0
+    """of the training cells, drawn by the seed, to train on; 0: all"""
     everything: bool = False
     """train on the test cases too; for weights that another set scores"""
     late: float = 0.75
@@ -145,6 +153,8 @@ def train(
         raise OptionError(f"convolutions can be frozen in vgg16 alone. Got: {options.frozen} in {options.network}.")
     if options.profile and options.network != "slim":
         raise OptionError(f"the band profile is an input of slim alone. Got: {options.network}.")
+    if options.width != 1.0 and options.network != "slim":
+        raise OptionError(f"slim alone can be narrower or wider. Got: {options.width} of {options.network}.")
     keep_freed_memory()
     teachers = [_Teacher(one, device) for one in options.teachers]
     claim(folder, options, resume)
@@ -245,7 +255,8 @@ def _drawn(plan: _Plan, step: int) -> _Batch:
 def _network(options: TrainOptions, device: str) -> Vgg16 | Slim:
     torch.manual_seed(options.seed)
     slim = options.network == "slim"
-    network = Slim(options.frame.size, profile=options.profile) if slim else Vgg16(options.frame.size)
+    channels = tuple(max(1, round(options.width * one)) for one in WIDTHS)
+    network = Slim(options.frame.size, channels, profile=options.profile) if slim else Vgg16(options.frame.size)
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -334,13 +345,19 @@ def joint_loss(logits: Tensor, right: Tensor, oriented: Tensor, smoothing: float
 
 
 def predict(
-    network: Vgg16 | Slim, frame: Frame, crops: CropSet, indices: NDArray[np.int64], device: str = "cpu"
+    network: Vgg16 | Slim,
+    frame: Frame,
+    crops: CropSet,
+    indices: NDArray[np.int64],
+    device: str = "cpu",
+    mirror: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = np.asarray,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Class probabilities (n, 24) and probability that the p arm is up (n,) of unchanged crops."""
+    """Class probabilities (n, 24) and that the p arm is up (n,) of crops as they are, or changed by `mirror`."""
     reader = Recogniser(network).eval()
     classes, ups = [], []
     for first in range(0, len(indices), 64):
-        inputs = [network_input(crops.crops[i][0], crops.scales[i], frame) for i in indices[first : first + 64]]
+        seen = [(np.ascontiguousarray(mirror(crops.crops[i][0])), crops.scales[i]) for i in indices[first : first + 64]]
+        inputs = [network_input(crop, scale, frame) for crop, scale in seen]
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=quick_bfloat16(device)):
             probabilities, up = reader(torch.from_numpy(np.stack(inputs)[:, None]).to(device))
         classes.append(probabilities.float().cpu().numpy())

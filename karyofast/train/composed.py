@@ -8,7 +8,7 @@ that is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from karyofast.coco import load as load_truth
 from karyofast.config import Options, SimulateOptions, Staining
 from karyofast.crops import CropRow, CropSource
 from karyofast.detect import examine
-from karyofast.errors import OptionError
+from karyofast.errors import DataError, OptionError
 from karyofast.evaluate_match import iou_matrix
 from karyofast.io import metaphase_from_array, read_metaphase
 from karyofast.masks import shared_pixels
@@ -56,6 +56,7 @@ def compose(
     jobs: int = 2,
     oriented: bool = True,
     progress: Callable[[int], None] | None = None,
+    only: Collection[str] | None = None,
 ) -> CropSet:
     """Chromosomes of composed metaphases of a data set's training cases, cut out by detection and separation.
 
@@ -75,8 +76,17 @@ def compose(
         Whether the p arm is up in the pictures of the set.
     progress : callable, optional
         Called with the number of metaphases done.
+    only : collection of str, optional
+        Names of the training cells to compose of.
+
+    Raises
+    ------
+    DataError
+        No training cell has a class for every chromosome.
     """
-    cells = labelled_cells(CropSource(path), "train")
+    cells = [cell for cell in labelled_cells(CropSource(path), "train") if only is None or cell[0] in only]
+    if not cells:
+        raise DataError(f"{path}: none of the {len(only or ())} training cells has a class for every chromosome.")
     rows = [cells[number % len(cells)][1] for number in range(metaphases)]
     done = one_by_one(partial(_composed, path, stain, seed, variants, oriented), list(enumerate(rows)), jobs, progress)
     return joined([cell for cell in done if cell], variants)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +18,8 @@ from karyofast.classify import CellScale
 from karyofast.coco import Truth, TruthInstance
 from karyofast.coco import load as load_truth
 from karyofast.config import SimulateOptions, Staining
-from karyofast.crops import CropRow, CropSource, split_of, straighten_single, trained_slide
+from karyofast.crops import CropRow, CropSource, split_of, stood_up, straighten_single, trained_slide
+from karyofast.errors import OptionError
 from karyofast.io import metaphase_from_array, read_metaphase
 from karyofast.simulate import simulate_metaphase, varied
 from karyofast.straighten import straighten
@@ -29,6 +30,9 @@ Made = TypeVar("Made")
 
 CHUNK = 16
 """Cells whose random angles are drawn one after another."""
+
+UNLABELLED = "unlabelled"
+"""Split of training cells whose labels a training must not look at."""
 
 NO_CHROMOSOME = -1
 """Label of a crop that shows no whole single chromosome."""
@@ -50,8 +54,8 @@ class CropSet:
         Index into `karyofast.types.CLASSES`, or `NO_CHROMOSOME`.
     cell : str (n,)
     split : str (n,)
-        "train", "validation" or "test", see `karyofast.crops.split_of`; what is no single chromosome of a data set
-        is for training alone.
+        "train", "validation" or "test", see `karyofast.crops.split_of`, or `UNLABELLED`; what is no single
+        chromosome of a data set is for training alone.
     scales : tuple of CellScale
         One a chromosome, shared by its cell.
     """
@@ -101,6 +105,7 @@ def prepare(
     jobs: int = 2,
     oriented: bool = True,
     progress: Callable[[int], None] | None = None,
+    straight: bool = True,
 ) -> CropSet:
     """Straighten every chromosome of a data set `variants` times, turned by a random angle before each.
 
@@ -117,12 +122,30 @@ def prepare(
         Whether the p arm is up in the pictures of the set.
     progress : callable, optional
         Called with the number of cells done.
+    straight : bool
+        False: the crops are stood up as they are, see `karyofast.crops.stood_up`.
     """
     cells = [rows for _, rows in CropSource(path).cells()]
     chunks = list(enumerate(cells[first : first + CHUNK] for first in range(0, len(cells), CHUNK)))
     tell = (lambda done: progress(min(done * CHUNK, len(cells)))) if progress else None
-    done = one_by_one(partial(_prepare, path, seed, variants, oriented), chunks, jobs, tell)
+    done = one_by_one(partial(_prepare, path, seed, variants, oriented, straight), chunks, jobs, tell)
     return joined([cell for chunk in done for cell in chunk], variants)
+
+
+def of_cells(crops: CropSet, cells: int, seed: int = 0) -> CropSet:
+    """The set with the labels of `cells` of its training cells alone, drawn by `seed`; the others are `UNLABELLED`.
+
+    Raises
+    ------
+    OptionError
+        There are fewer.
+    """
+    names = np.unique(crops.cell[crops.part("train")])
+    if not 1 <= cells <= len(names):
+        raise OptionError(f"--cells must be 1 to {len(names)}, the training cells of the data set. Got: {cells}.")
+    drawn = np.random.default_rng(seed).choice(names, cells, replace=False)
+    others = (crops.split == "train") & ~np.isin(crops.cell, drawn)
+    return replace(crops, split=np.where(others, UNLABELLED, crops.split))
 
 
 def simulate(
@@ -243,23 +266,26 @@ class Cell:
 
 
 def _prepare(
-    path: Path, seed: int, variants: int, oriented: bool, chunk: tuple[int, list[list[CropRow]]]
+    path: Path, seed: int, variants: int, oriented: bool, straight: bool, chunk: tuple[int, list[list[CropRow]]]
 ) -> list[Cell]:
     cv2.setNumThreads(1)
     number, cells = chunk
     source, rng = CropSource(path), np.random.default_rng([seed, number])
     return [
-        _turned(source, rows, variants, oriented, rng) for rows in cells if any(row.label is not None for row in rows)
+        _turned(source, rows, variants, oriented, straight, rng)
+        for rows in cells
+        if any(row.label is not None for row in rows)
     ]
 
 
-def _turned(source: CropSource, rows: list[CropRow], variants: int, oriented: bool, rng: np.random.Generator) -> Cell:
+def _turned(
+    source: CropSource, rows: list[CropRow], variants: int, oriented: bool, straight: bool, rng: np.random.Generator
+) -> Cell:
     """The chromosomes of a cell whose class is known, each straightened after turns by `variants` random angles."""
     labelled = [(row, row.label) for row in rows if row.label is not None]
-    drawn = [
-        [straighten_single(source.grey(row), float(rng.uniform(0.0, 360.0))) for _ in range(variants)]
-        for row, _ in labelled
-    ]
+
+    stand = straighten_single if straight else stood_up
+    drawn = [[stand(source.grey(row), float(rng.uniform(0.0, 360.0))) for _ in range(variants)] for row, _ in labelled]
     return Cell(
         rows[0].cell,
         split_of(rows[0].case),

@@ -13,7 +13,7 @@ import torch
 from karyofast import __version__
 from karyofast.coco import load as load_truth
 from karyofast.crops import CropSource, digest_of, split_of, trained_slide
-from karyofast.errors import DataError
+from karyofast.errors import DataError, OptionError
 from karyofast.export.onnx import export_classifier, export_separator
 from karyofast.files import sha256_of, write_whole
 from karyofast.io import read_metaphase
@@ -26,7 +26,7 @@ from karyofast.train import classifier, separator
 from karyofast.train.axes import Picture, picture
 from karyofast.train.compose import WIDTH, PieceStore
 from karyofast.train.composed import compose, cut_anew
-from karyofast.train.crops import CropSet, cut_out, prepare, simulate
+from karyofast.train.crops import CropSet, cut_out, of_cells, prepare, simulate
 from karyofast.train.kept import CROPS, kept
 from karyofast.train.score import ClassifierScore, calibration, score_classifier
 from karyofast.types import CLASSES
@@ -109,18 +109,22 @@ def read_data(
     ------
     DataError
         The data or the pictures' truth cannot be read, or no case falls into the test split.
+    OptionError
+        A cell to be left out that the data set does not have, or more cells than it has.
     """
-    cells = sum(1 for _ in CropSource(data).cells())
+    cells = [name for name, _ in CropSource(data).cells()]
+    if unknown := sorted(set(options.left_out) - set(cells)):
+        raise OptionError(f"--leave-out must name cells of {data}. Got: {unknown[0]}.")
     if pictures:
         load_truth(pictures)  # what is wrong with it is to be told before minutes of straightening
-    deciding = ("seed", "variants", "oriented", "simulated", "composed", "stain")
+    deciding = ("seed", "variants", "straight", "oriented", "left_out", "cells", "simulated", "composed", "stain")
     made_of = {
         "karyofast": __version__,
         "data": digest_of(data),
         "pictures": sha256_of(pictures) if pictures else "",
         **{name: getattr(options, name) for name in deciding},
     }
-    return kept(folder / CROPS, made_of, lambda: _straightened(data, cells, options, pictures, tell))
+    return kept(folder / CROPS, made_of, lambda: _straightened(data, len(cells), options, pictures, tell))
 
 
 def _straightened(
@@ -132,15 +136,20 @@ def _straightened(
     def telling(what: str, of: int) -> Callable[[int], None]:
         return lambda done: tell(what, done, of, {})
 
-    crops = prepare(data, seed, variants, jobs, options.oriented, telling("straighten", cells))
+    crops = prepare(data, seed, variants, jobs, options.oriented, telling("straighten", cells), options.straight)
     if len(crops.part("test")) == 0:
         raise DataError(f"{data}: no case falls into the test split: nothing to score on. Give more cases.")
+    crops = crops.only(~np.isin(crops.cell, options.left_out))
+    if options.cells:
+        crops = of_cells(crops, options.cells, seed)
+    labelled = set(crops.cell[crops.part("train")].tolist())
     if options.simulated:
         tell_one = telling("simulate", options.simulated)
         crops += simulate(options.simulated, options.stain, seed, variants, jobs, tell_one)
     if options.composed:
         tell_one = telling("compose", options.composed)
-        crops += compose(data, options.composed, options.stain, seed, variants, jobs, options.oriented, tell_one)
+        oriented = options.oriented
+        crops += compose(data, options.composed, options.stain, seed, variants, jobs, oriented, tell_one, labelled)
     if pictures:
         crops += cut_out(pictures, variants)
         crops += cut_anew(pictures, variants, jobs, lambda done, of: tell("cut out", done, of, {}))

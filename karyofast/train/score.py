@@ -75,12 +75,7 @@ def score_labels(
 ) -> ClassifierScore:
     """Score class probabilities (n, 24) and that the p arm is up (n,) of some chromosomes of a crop set."""
     truth, cell = crops.label[indices], crops.cell[indices]
-    assigned = np.full(len(indices), -1)
-    for one in np.unique(cell):
-        mine = np.flatnonzero(cell == one)
-        labels = [Label(classes[i], float(up[i])) for i in mine]
-        areas = [int(np.count_nonzero(crops.crops[indices[i]][0])) for i in mine]
-        assigned[mine] = arrange(labels, sizes=surprise_in_cell(areas, labels)).assigned
+    assigned = assign(classes, up, crops, indices)
     alone = classes.argmax(axis=1)
     x, y = truth == CLASSES.index("X"), truth == CLASSES.index("Y")
     right = [bool(np.all(assigned[cell == one] == truth[cell == one])) for one in np.unique(cell)]
@@ -96,6 +91,19 @@ def score_labels(
         y_assigned=_share(assigned[y] == truth[y]),
         cells_right=_share(np.array(right)),
     )
+
+
+def assign(
+    classes: NDArray[np.float32], up: NDArray[np.float32], crops: CropSet, indices: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Class (n,) of each of some chromosomes of a crop set once its cell is arranged as a whole; -1: none."""
+    cell, assigned = crops.cell[indices], np.full(len(indices), -1)
+    for one in np.unique(cell):
+        mine = np.flatnonzero(cell == one)
+        labels = [Label(classes[i], float(up[i])) for i in mine]
+        areas = [int(np.count_nonzero(crops.crops[indices[i]][0])) for i in mine]
+        assigned[mine] = arrange(labels, sizes=surprise_in_cell(areas, labels)).assigned
+    return assigned
 
 
 def _share(right: np.ndarray) -> float:
