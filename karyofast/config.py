@@ -92,9 +92,9 @@ class ArrangeOptions:
     """nats for a missing second copy: 2q = exp(-2), one chromosome in fifteen lost or not separated"""
     gain_price: float = 4.0
     """nats for each copy beyond the normal ones; a gain beside a loss then takes odds of 400 to 1"""
-    unplaced_price: float = 6.0
-    """nats for leaving a chromosome out: an extra copy is placed when its crop and its area speak against it with 2
-    nats at most, so when a crop says so with 0.3 or more and the area is not far off"""
+    unplaced_price: float = 6.5
+    """nats for leaving a chromosome out: an extra copy is placed when its crop and its area speak against it with 2.5
+    nats at most, so when a crop says so with 0.1 or more and the area is not far off"""
     ploidy_price: float = 10.0
     """nats for three or four sets instead of two: one cell in twenty thousand"""
     outlier: float = 0.001

@@ -36,6 +36,10 @@ from karyofast.types import (
 FIRM = 1e6
 """Nats that a class earns which a person said: no sum of prices of a cell outbids it."""
 
+MISCUT = 0.5
+"""Nats by which leaving a piece out is cheaper while the cuts are chosen: two chromosomes are not joined to one
+so that none is left out."""
+
 
 @dataclass(frozen=True, eq=False)
 class Models:
@@ -266,5 +270,7 @@ def _look_twice(
     # the cell's scale is that of the separator's own ways: pieces of the others must not move it
     reader([one for ways in offered for one in ways[0]])
     clock.begin("second_look")
-    chosen = look(candidates, offered, reader, CellCost(options.arrange), reader.sketch)
+    unplaced = max(0.0, options.arrange.unplaced_price - MISCUT)
+    cost = CellCost(replace(options.arrange, unplaced_price=unplaced))
+    chosen = look(candidates, offered, reader, cost, reader.sketch)
     return candidates, reader.settled([piece for way in chosen for piece in way])

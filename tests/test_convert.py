@@ -37,8 +37,8 @@ def odd():
 def made():
     """A 46,XX with a 47th that fits nowhere."""
     crops, names = bars("46,XX")
-    flat = np.full(24, 0.9 / 23, np.float32)
-    flat[6] = 0.1
+    flat = np.full(24, 0.95 / 23, np.float32)
+    flat[6] = 0.05
     return karyotype([*crops, crops[0]], [*map(label, names), Label(flat)])
 
 

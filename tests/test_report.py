@@ -20,8 +20,8 @@ def cell():
     crops, names = bars("46,XX")
     labels = [label(name) for name in names]
     labels[0] = label(names[0], confidence=0.15, p_up=0.2)
-    flat = np.full(24, 0.9 / 23, np.float32)
-    flat[6] = 0.1
+    flat = np.full(24, 0.95 / 23, np.float32)
+    flat[6] = 0.05
     made = karyotype([*crops, crops[0]], [*labels, Label(flat)], seconds={"detect": 0.25, "segment": 0.5})
     first = replace(made.chromosomes[0], flags=("overlap", "cluster"))
     second = replace(made.chromosomes[2], candidate=1)

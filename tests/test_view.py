@@ -142,13 +142,13 @@ def test_doubtful_chromosome_stands_in_an_amber_frame_with_its_probability():
 
 def test_what_could_not_be_placed_has_a_row_of_its_own():
     crops, names = bars("46,XX")
-    flat = np.full(24, 0.9 / 23, np.float32)
-    flat[6] = 0.1
+    flat = np.full(24, 0.95 / 23, np.float32)
+    flat[6] = 0.05
     cell = karyotype([*crops, crops[0]], [*(label(name) for name in names), Label(flat)])
     assert cell.arrangement.assigned[-1] == -1
     _, unplaced = figures_of(cell)
     assert [one.index for one in unplaced] == [46]
-    assert unplaced[0].note == "7 (10%)?"
+    assert unplaced[0].note == "7 (5%)?"
     sheet, without = view.karyogram(cell), view.karyogram(of_bars("46,XX"))
     assert sheet.shape[0] > without.shape[0]
 

@@ -19,7 +19,7 @@ from karyofast.files import sha256_of, write_whole
 from karyofast.io import read_metaphase
 from karyofast.models.axisnet import BINS, AxisNet
 from karyofast.models.slim import Slim
-from karyofast.models.store import CARD, read, write_manifest
+from karyofast.models.store import CARD, SEPARATORS, find, read, write_manifest
 from karyofast.models.vgg16 import Vgg16
 from karyofast.runtimes.onnx import OnnxClassifier
 from karyofast.train import classifier, separator
@@ -118,10 +118,13 @@ def read_data(
     if pictures:
         load_truth(pictures)  # what is wrong with it is to be told before minutes of straightening
     deciding = ("seed", "variants", "straight", "oriented", "left_out", "cells", "simulated", "composed", "stain")
+    anew = options.composed > 0 or pictures is not None
     made_of = {
         "karyofast": __version__,
         "data": digest_of(data),
         "pictures": sha256_of(pictures) if pictures else "",
+        # what the pipeline cuts is its separators' work
+        "separators": [find(one, "separator").sha256 for one in SEPARATORS.values()] if anew else [],
         **{name: getattr(options, name) for name in deciding},
     }
     return kept(folder / CROPS, made_of, lambda: _straightened(data, len(cells), options, pictures, tell))
