@@ -12,8 +12,14 @@
 #include "cpu.h"
 
 typedef struct {
-    int64_t pixels, grey, grey2; /* of the levels below the cut */
+    int64_t pixels, grey, grey2;
 } kf_class;
+
+typedef struct {
+    kf_class all, low; /* of all levels, of those below the cut */
+} kf_classes;
+
+enum { KF_FEW = INT32_MAX / (255 * 255) };
 
 #define BODY "variance.inc"
 #include "each_path.inc"
@@ -91,15 +97,15 @@ static double kf_squares(kf_class one) {
 }
 
 typedef int kf_peaks_t(const int32_t *histogram);
-typedef kf_class kf_below_t(const int32_t *histogram, int cut);
+typedef kf_classes kf_sums_t(const int32_t *levels, int cut);
 
 void kf_variance(const uint8_t *image, int64_t stride, const int64_t *box, const int64_t *rank, int64_t count,
                  double *out, int path) {
     kf_peaks_t *peaks = kf_peaks_portable;
-    kf_below_t *below = kf_below_portable;
+    kf_sums_t *sums = kf_sums_portable, *sums_of_few = kf_sums_of_few_portable;
 #ifdef KF_X86_PATHS
-    if (path == KF_AVX2) peaks = kf_peaks_avx2, below = kf_below_avx2;
-    if (path == KF_AVX512) peaks = kf_peaks_avx512, below = kf_below_avx512;
+    if (path == KF_AVX2) peaks = kf_peaks_avx2, sums = kf_sums_avx2, sums_of_few = kf_sums_of_few_avx2;
+    if (path == KF_AVX512) peaks = kf_peaks_avx512, sums = kf_sums_avx512, sums_of_few = kf_sums_of_few_avx512;
 #else
     (void)path;
 #endif
@@ -116,9 +122,10 @@ void kf_variance(const uint8_t *image, int64_t stride, const int64_t *box, const
             const int64_t pixels = kf_pixels(area);
             int cut = pixels < 1 << 23 ? peaks(levels) : -1; /* counts and levels share 32 bits there */
             if (cut < 0) cut = kf_cut(levels);
-            const kf_class all = below(levels, 256), low = below(levels, cut);
-            const kf_class high = {all.pixels - low.pixels, all.grey - low.grey, all.grey2 - low.grey2};
-            v = (kf_squares(low) + kf_squares(high)) / (double)pixels;
+            const kf_classes both = (pixels <= KF_FEW ? sums_of_few : sums)(levels, cut);
+            const kf_class high = {both.all.pixels - both.low.pixels, both.all.grey - both.low.grey,
+                                   both.all.grey2 - both.low.grey2};
+            v = (kf_squares(both.low) + kf_squares(high)) / (double)pixels;
         }
         out[rank[i]] = v;
     }
