@@ -146,7 +146,7 @@ def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict
 
     ``score`` is how sure the separation is, ``class_score`` the crop's own probability of the class given;
     an unplaced chromosome has category 0 and the class score 0. Chromosomes that were only separated so far
-    have neither class nor orientation.
+    have neither class nor orientation. What wants a look is ``uncertain``: a training on the pictures leaves it out.
     """
     entries = []
     given = karyotype.arrangement.assigned or (-1,) * karyotype.count
@@ -163,6 +163,7 @@ def annotations(karyotype: Karyotype, image_id: int, first_id: int) -> list[dict
                 class_score=round(float(label.probabilities[assigned]), 4) if label and assigned >= 0 else 0.0,
                 p_arm=label.orientation if label else None,
                 overlapping="overlap" in one.flags,
+                uncertain=index in karyotype.arrangement.low_confidence or "cluster" in one.flags,
             )
         )
     return entries

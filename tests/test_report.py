@@ -129,6 +129,8 @@ def test_annotations_hold_masks_classes_and_scores(tmp_path, cell):
     assert entries[0]["score"] == pytest.approx(0.9)
     assert entries[0]["class_score"] == pytest.approx(0.15)
     assert entries[0]["overlapping"]
+    doubted = {*cell.arrangement.low_confidence, 0, 46}
+    assert [index for index, entry in enumerate(entries) if entry["uncertain"]] == sorted(doubted)
     image = {"id": 5, "file_name": "a.png", "height": 620, "width": 760}
     coco.write(tmp_path / "instances.coco.json", coco.document([image], entries))
     truth = coco.load(tmp_path / "instances.coco.json")[0]
