@@ -7,6 +7,16 @@ from libc.stdint cimport int64_t, uint8_t
 cdef extern from "variance_core.h":
     void kf_variance(const uint8_t *image, int64_t stride, const int64_t *box, const int64_t *rank, int64_t count,
                      double *out, int path) nogil
+    int kf_chain_keys(const int64_t *box, int64_t count, int64_t height, int64_t width, int64_t *key) nogil
+
+
+def chain_keys(const int64_t[:, ::1] boxes, int64_t height, int64_t width, int64_t[::1] key):
+    """Keys (n,) that sort boxes (n, 4) into nested chains; False where one is empty or not in the image."""
+    cdef int inside = 1
+    if boxes.shape[0]:
+        with nogil:
+            inside = kf_chain_keys(&boxes[0, 0], boxes.shape[0], height, width, &key[0])
+    return inside == 1
 
 
 def two_class_variance(

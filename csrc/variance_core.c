@@ -130,3 +130,18 @@ void kf_variance(const uint8_t *image, int64_t stride, const int64_t *box, const
         out[rank[i]] = v;
     }
 }
+
+/* Side of a cell, px: the centres of nested boxes move by less, those of neighbouring chromosomes lie further apart. */
+enum { KF_CELL = 8 };
+
+int kf_chain_keys(const int64_t *box, int64_t count, int64_t height, int64_t width, int64_t *key) {
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t top = box[4 * i], left = box[4 * i + 1], rows = box[4 * i + 2], cols = box[4 * i + 3];
+        if (top < 0 || left < 0 || rows < 1 || cols < 1 || rows > height - top || cols > width - left) return 0;
+        const int64_t down = (2 * top + rows) / (2 * KF_CELL), across = (2 * left + cols) / (2 * KF_CELL);
+        const int64_t size = rows + cols, most = (1 << 20) - 1; /* beyond, keys are shared: they decide the order alone */
+        const int64_t low = size < most ? size : most, middle = across < most ? across : most;
+        key[i] = (down < most ? down : most) << 40 | middle << 20 | low;
+    }
+    return 1;
+}

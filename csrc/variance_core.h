@@ -10,4 +10,8 @@
 void kf_variance(const uint8_t *image, int64_t stride, const int64_t *box, const int64_t *rank, int64_t count,
                  double *out, int path);
 
+/* key: [count]; in their order nested boxes are next to one another: by the cell that the centre is in, then by size.
+ * 0 where a box is empty or reaches out of the image. */
+int kf_chain_keys(const int64_t *box, int64_t count, int64_t height, int64_t width, int64_t *key);
+
 #endif

@@ -1,3 +1,4 @@
+import re
 import sys
 from dataclasses import fields
 from importlib.util import find_spec
@@ -338,10 +339,13 @@ def test_a_lone_peak_is_itself_the_threshold():
     assert two_class_variance(plateau, [[0, 0, 1, 3]]) == pytest.approx([2 * 0.5 / 3])
 
 
-@pytest.mark.parametrize("box", [[-1, 0, 2, 2], [0, 0, 0, 2], [2, 2, 2, 3]])
-def test_a_box_outside_the_image_is_named(box):
-    with pytest.raises(ValueError, match="`boxes` must lie"):
-        two_class_variance(np.zeros((4, 4), dtype=np.uint8), [box])
+@pytest.mark.parametrize("impl", ["auto", "reference"])
+@pytest.mark.parametrize(
+    "box", [[-1, 0, 2, 2], [0, 0, 0, 2], [2, 2, 2, 3], [1, 1, 2**63 - 1, 1], [0, 2**62, 1, 2**62], [0, 0, 1, -(2**63)]]
+)
+def test_a_box_outside_the_image_is_named(box, impl):
+    with pytest.raises(ValueError, match=re.escape(f"Got: {box}")):
+        two_class_variance(np.zeros((4, 4), dtype=np.uint8), [[0, 0, 4, 4], box], impl=impl)
 
 
 def test_v_wants_a_grey_image_of_8_bit():

@@ -16,9 +16,6 @@ except ImportError as error:
 else:
     _missing = None
 
-CHAIN_CELL = 8
-"""Side of a cell, px: the centres of nested boxes move by less, those of neighbouring chromosomes lie further apart."""
-
 
 def two_class_variance(
     image: NDArray[np.uint8], boxes: ArrayLike, impl: Impl = "auto", threads: int = 1
@@ -71,27 +68,23 @@ def two_class_variance(
     if image.ndim != 2:
         raise ValueError(f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel.")
     check_threads(threads)
-    checked = _checked_boxes(boxes, image.shape[0], image.shape[1])
+    checked = _as_boxes(boxes)
     if not use_fast(impl, "two_class_variance", _missing):
+        _check_inside(checked, image.shape)
         return reference.two_class_variance(image, checked)
-    out = np.empty(len(checked), dtype=np.float64)
+    out, key = np.empty(len(checked), dtype=np.float64), np.empty(len(checked), dtype=np.int64)
+    if not _variance.chain_keys(checked, image.shape[0], image.shape[1], key):
+        _check_inside(checked, image.shape)
     path = cpu_path(impl, "two_class_variance")
-    grey, rank = np.ascontiguousarray(image), _chains(checked)
+    grey = np.ascontiguousarray(image)
+    rank: NDArray[np.int64] = np.argsort(key).astype(np.int64, copy=False)  # V is exact: the order of equals is free
     in_bands(
         lambda begin, end: _variance.two_class_variance(grey, checked, rank[begin:end], out, path), len(rank), threads
     )
     return out
 
 
-def _chains(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """An order that brings nested boxes next to one another: by the cell that the centre is in, then by size."""
-    middle = (2 * boxes[:, :2] + boxes[:, 2:]) // (2 * CHAIN_CELL)
-    size = np.minimum(boxes[:, 2] + boxes[:, 3], 2**20 - 1)
-    key = (np.minimum(middle[:, 0], 2**21) << 42) | (np.minimum(middle[:, 1], 2**21) << 20) | size
-    return np.argsort(key).astype(np.int64, copy=False)  # V is exact, so the order of equals does not show
-
-
-def _checked_boxes(boxes: ArrayLike, height: int, width: int) -> NDArray[np.int64]:
+def _as_boxes(boxes: ArrayLike) -> NDArray[np.int64]:
     given = np.asarray(boxes)
     if given.size == 0:
         return np.empty((0, 4), dtype=np.int64)
@@ -100,12 +93,14 @@ def _checked_boxes(boxes: ArrayLike, height: int, width: int) -> NDArray[np.int6
             f"`boxes` must be whole numbers of shape (n, 4): top, left, height, width. "
             f"Got: {given.dtype} of shape {given.shape}."
         )
-    checked = np.ascontiguousarray(given, dtype=np.int64)
-    corner, size = checked[:, :2], checked[:, 2:]
-    bad = (corner < 0) | (size < 1) | (corner + size > (height, width))
+    return np.ascontiguousarray(given, dtype=np.int64)
+
+
+def _check_inside(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> None:
+    corner, size = boxes[:, :2], boxes[:, 2:]
+    bad = (corner < 0) | (size < 1) | (size > np.array(shape) - corner)
     if bad.any():
         raise ValueError(
-            f"`boxes` must lie in the image of shape {(height, width)} and hold a pixel. "
-            f"Got: {checked[bad.any(axis=1)][0].tolist()}. Clip it first."
+            f"`boxes` must lie in the image of shape {shape} and hold a pixel. "
+            f"Got: {boxes[bad.any(axis=1)][0].tolist()}. Clip it first."
         )
-    return checked
