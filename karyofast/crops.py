@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from karyofast.errors import DataError, ImageError
 from karyofast.files import sha256_of
 from karyofast.masks import largest
-from karyofast.straighten import straighten_patch
+from karyofast.straighten import principal_axis, straighten_patch
 from karyofast.types import CLASSES, Box, Region, Straightened
 
 MANIFEST = "manifest.csv"
@@ -220,20 +220,20 @@ def stood_up(grey: NDArray[np.uint8], degrees: float = 0.0) -> tuple[Straightene
 
     Returns
     -------
-    upright : Straightened
+    straightened : Straightened
         Its axis is a vertical line.
     upright : bool
         Whether the end that was higher in the picture is at the top of the crop: where `degrees` is under a quarter
         turn to either side.
     """
     density, region = isolate(grey)
-    along = np.linalg.eigh(np.cov(np.argwhere(region.mask), rowvar=False))[1][:, -1]
-    tilt = float(np.degrees(np.arctan2(along[1], along[0])))
-    tilt -= 180.0 * round(tilt / 180.0)
+    axis, _, _ = principal_axis(np.argwhere(region.mask))
+    along = axis[-1] - axis[0]
+    tilt = float(np.degrees(np.arctan2(along[1], along[0])))  # at most a quarter turn
     upright = bool(np.cos(np.radians(degrees)) >= 0.0)
     density, region, _ = turn(density, region, -tilt if upright else 180.0 - tilt)
     rows, columns = (np.flatnonzero(region.mask.any(axis=axis)) for axis in (1, 0))
     crop = density[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    axis = np.array([(row, columns.mean()) for row in range(rows[0], rows[-1] + 1)], dtype=np.float32)
+    line = np.array([(row, columns.mean()) for row in range(rows[0], rows[-1] + 1)], dtype=np.float32)
     widths = np.maximum(np.count_nonzero(crop, axis=1), 1).astype(np.float32)
-    return Straightened(crop, axis, widths, profile=crop.sum(axis=1, dtype=np.float32) / widths), upright
+    return Straightened(crop, line, widths, profile=crop.sum(axis=1, dtype=np.float32) / widths), upright

@@ -37,8 +37,8 @@ FIRM = 1e6
 """Nats that a class earns which a person said: no sum of prices of a cell outbids it."""
 
 MISCUT = 0.5
-"""Nats by which leaving a piece out is cheaper while the cuts are chosen: two chromosomes are not joined to one
-so that none is left out."""
+"""Nats by which leaving a piece out is cheaper while the cuts are chosen: else two chromosomes would be joined to one,
+which finds a place, where one of them finds none."""
 
 
 @dataclass(frozen=True, eq=False)

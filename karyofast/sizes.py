@@ -92,12 +92,12 @@ def typical_of(
     relative = np.log(np.array(RELATIVE_AREA)[said[sure].argmax(axis=1)])
     measured = np.log(np.maximum(np.asarray(areas, dtype=np.float64)[sure], 1.0))
     power, level = POWER[0], float(np.median(measured - POWER[0] * relative))
+    prior = (SCATTER / POWER[1]) ** 2
     for _ in range(FITS):
         # Student's t: a chromosome that is far off says little
         weight = 1.0 / (1.0 + ((measured - level - power * relative) / SCATTER) ** 2 / TAIL)
         middle = weight @ relative / weight.sum()
         apart = relative - middle
-        prior = (SCATTER / POWER[1]) ** 2
         power = float((weight @ (apart * measured) + prior * POWER[0]) / (weight @ apart**2 + prior))
         level = float(weight @ (measured - power * relative) / weight.sum())
     return Typical(float(np.exp(np.median(measured - power * relative))), power)

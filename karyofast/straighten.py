@@ -154,7 +154,7 @@ def _whole_axis(mask: NDArray[np.bool_], density: NDArray[np.uint8] | None) -> t
     """The medial axis from one end of the mask to the other, just out of it, and the typical width."""
     points = np.argwhere(mask)
     weights = np.ones(len(points)) if density is None else density[mask].astype(np.float64) + 1.0
-    straight, length, breadth = _principal_axis(points)
+    straight, length, breadth = principal_axis(points)
     straight = prolonged(straight, mask, breadth, OUT)
     area = len(points)
     if length * breadth <= PLAIN * area:
@@ -215,7 +215,7 @@ def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled.astype(bool)
 
 
-def _principal_axis(points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float, float]:
+def principal_axis(points: NDArray[np.int64]) -> tuple[NDArray[np.float64], float, float]:
     """Straight axis through the centre of pixels, with the length and breadth of the rectangle of equal moments.
 
     Sums of integers and no linear algebra: the same on every machine to the last bit.

@@ -49,6 +49,14 @@ def test_a_bent_crop_is_stood_up_as_it_is(data_dir):
         assert len(crop.axis) == len(crop.crop) >= crop.crop.shape[1]
 
 
+def test_a_single_pixel_stands_up_too():
+    grey = np.full((9, 7), 255, np.uint8)
+    grey[4, 3] = 40
+    crop, up = stood_up(grey)
+    assert crop.crop.shape == (1, 1)
+    assert up
+
+
 def test_the_split_keeps_the_cells_of_a_case_together(data_dir):
     rows = CropSource(data_dir / "pki3.zip").rows
     parts = {}

@@ -179,7 +179,7 @@ def test_a_killed_run_of_one_network_a_class_goes_on_in_the_class_where_it_was(t
 
 
 def test_classes_and_cells_that_the_data_do_not_hold_are_told(few, judge_folder, tmp_path):
-    with pytest.raises(OptionError, match="cells must be at most the 2 training cells"):
+    with pytest.raises(OptionError, match="cells must be 1 to 2, the training cells"):
         train_generators(few, tmp_path, SMALL, ("1",), cells=3, judge=str(judge_folder), oriented=False, threads=1)
     with pytest.raises(DataError, match=r"must hold the classes in training and test cells\. Got: 0, 0"):
         train_generators(few, tmp_path, SMALL, ("7",), judge=str(judge_folder), oriented=False, threads=1)

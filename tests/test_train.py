@@ -259,6 +259,9 @@ def test_an_ablation_scores_every_arm_and_trains_none_twice(crops, tmp_path):
         ablate(crops, tmp_path, options, 1, ("no elastic",))
     with pytest.raises(OptionError, match="must be one of"):
         ablate(crops, tmp_path, options, 1, ("without composed metaphases",))
+    # without composed ones, what lacks simulated chromosomes is trained on real cells alone
+    with pytest.raises(OptionError, match="without simulated chromosomes; without affine changes"):
+        ablate(crops, tmp_path, replace(options, simulated=1), 1, ("real cells alone",))
     for augmentation, _ in ARMS.values():
         replace(options.augmentation, **augmentation)
 

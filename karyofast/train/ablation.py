@@ -159,10 +159,15 @@ def ablate(
 
 
 def _known(crops: CropSet, options: TrainOptions, raw: bool) -> list[str]:
-    """The arms that there are: what the whole training does without is none."""
-    alone = replace(options, teachers=())
-    known = [arm for arm in ARMS if arm == ALL or _options(arm, options) != alone]
-    known = [arm for arm in known if (arm != PROFILE or options.network == "slim") and (arm != RAW or raw)]
+    """The arms that there are: what the whole training does without, or an earlier arm is already, is none."""
+    known: list[str] = []
+    told: list[TrainOptions] = []
+    for arm in ARMS:
+        how = _options(arm, options)
+        if how in told or (arm == PROFILE and options.network != "slim") or (arm == RAW and not raw):
+            continue
+        known.append(arm)
+        told.append(how)
     known += [SELF] if len(crops.part(UNLABELLED)) else []
     return known + ([TAUGHT] if options.teachers else [])
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from karyofast.config import to_dict
 from karyofast.crops import CropSource
-from karyofast.errors import DataError, OptionError
+from karyofast.errors import DataError
 from karyofast.files import write_whole
 from karyofast.io import write_png
-from karyofast.train.crops import CropSet, prepare
+from karyofast.train.crops import of_cells, prepare
 from karyofast.train.gan import COLUMNS, train_gan
 from karyofast.train.gan_model import GanOptions, GanSampler
 from karyofast.train.generated import GeneratedScore, Judge, pictures, score_generated
@@ -89,8 +89,8 @@ def train_generators(
         data, options.seed, 1, torch.get_num_threads(), oriented, lambda done: tell("straighten", done, total, {})
     )
     wanted = np.isin(crops.label, [CLASSES.index(one) for one in classes or CLASSES])
-    train = _of_cells(crops, crops.part("train"), cells, options.seed)
-    train, test = train[wanted[train]], crops.part("test")[wanted[crops.part("test")]]
+    crops = of_cells(crops, cells, options.seed) if cells else crops
+    train, test = (crops.part(part)[wanted[crops.part(part)]] for part in ("train", "test"))
     if len(train) == 0 or len(test) == 0:
         raise DataError(f"{data}: must hold the classes in training and test cells. Got: {len(train)}, {len(test)}.")
     real = pictures(crops, train, options.size, looking.frame)
@@ -145,17 +145,6 @@ def draw(made: dict[int, GanSampler], labels: NDArray[np.int64], rng: np.random.
         mine = np.flatnonzero(labels == label)
         drawn[mine] = sampler.sample(len(mine), rng, int(label) if sampler.options.conditional else None)
     return drawn
-
-
-def _of_cells(crops: CropSet, indices: NDArray[np.int64], cells: int, seed: int) -> NDArray[np.int64]:
-    """Those of `indices` that belong to some cells."""
-    names = np.unique(crops.cell[indices])
-    if cells > len(names):
-        raise OptionError(f"cells must be at most the {len(names)} training cells of the data. Got: {cells}.")
-    if cells == 0:
-        return indices
-    chosen = np.random.default_rng([seed, 4]).permutation(names)[:cells]
-    return indices[np.isin(crops.cell[indices], chosen)]
 
 
 def _show(out: Path, name: str, crops: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
