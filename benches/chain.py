@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from types import ModuleType
 
 import cv2
 import numba
@@ -18,11 +19,11 @@ from numpy.typing import NDArray
 
 from benches import peers
 from karyofast import detect as detecting
-from karyofast import detect_regions, ellipse, segment_lift, segment_rrt
+from karyofast import detect_regions, detect_shape, ellipse, segment_lift, segment_rrt
 from karyofast import ridge as ridges
 from karyofast.config import SegmentOptions
 from karyofast.detect import detect
-from karyofast.kernels import RegionTree, jit
+from karyofast.kernels import Outlines, RegionTree, jit, reference_shape
 from karyofast.kernels.rim import rimmed
 from karyofast.segment import segment
 from karyofast.types import Chromosome, Metaphase
@@ -38,26 +39,48 @@ def ours(metaphase: Metaphase) -> list[Chromosome]:
 
 def theirs(metaphase: Metaphase) -> list[Chromosome]:
     """The same by the peers' kernels."""
-    with _swapped():
+    with _swapped(_flattening() | _others()):
         return ours(metaphase)
 
 
-@contextmanager
-def _swapped() -> Iterator[None]:
-    """The kernels of the chain by their peers, for as long as this holds."""
-    places = {
+def flatten(density: NDArray[np.uint8]) -> detect_regions.Flattened:
+    """The background off by OpenCV's functions."""
+    with _swapped(_flattening()):
+        return detect_regions.flatten(density)
+
+
+Places = dict[tuple[ModuleType, str], object]
+"""What stands in a module under a name for as long as it is swapped."""
+
+
+def _flattening() -> Places:
+    return {(detect_regions, "ridge_depths"): _ridge_depths, (detect_regions, "disk_opening"): _disk_opening}
+
+
+def _others() -> Places:
+    return {
         (detect_regions, "LEVELS"): LEVELS,
         (detect_regions, "component_tree"): _tree,
         (detect_regions, "largest_above"): _largest_above,
+        (detect_regions, "rim_steps"): _rim_steps,
+        (detect_shape, "outlines"): _outlines,
         (detecting, "two_class_variance"): _variance,
         (segment_lift, "edge_distance"): _distance,
         (segment_rrt, "edge_distance"): _distance,
         (ellipse, "edge_distance"): _distance,
         (segment_rrt, "medial"): _ridge,
+        (segment_rrt, "fill_holes"): reference_shape.fill_holes,
+        (segment_rrt, "solidities"): _solidities,
         (ridges, "ridge_paths"): _ridge_paths,
         (ellipse, "relevance"): _relevance,
         (ellipse, "nearest"): _nearest,
+        (ellipse, "beside"): _beside,
     }
+
+
+@contextmanager
+def _swapped(places: Places) -> Iterator[None]:
+    """Kernels of the chain by their peers, for as long as this holds."""
     own = {place: getattr(*place) for place in places}
     try:
         for (module, name), peer in places.items():
@@ -100,10 +123,62 @@ def _nearest(line: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[No
     return None, out
 
 
-def _ridge_paths(labels: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
+def _beside(
+    line: NDArray[np.float64], points: NDArray[np.float64], chosen: NDArray[np.bool_], reach: float
+) -> tuple[NDArray[np.float32], bool]:
+    near = points[chosen]
+    near = near[_nearest(line, near)[1] <= reach]
+    if len(near) < 2:
+        return near.astype(np.float32), False
+    rows, cols = (near - near[0]).T
+    return near[:, ::-1].astype(np.float32), bool((rows * cols[1] != cols * rows[1]).any())
+
+
+def _ridge_paths(ridge: NDArray[np.bool_], zones: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], tuple[int, int]]]:
+    near = np.zeros(ridge.shape, dtype=np.float32)
+    if zones.any():
+        _, zone_of = cv2.connectedComponents(zones.view(np.uint8), connectivity=8)
+        near = cv2.dilate(zone_of.astype(np.float32), np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents((ridge & ~zones).view(np.uint8), connectivity=8)
     order, end = np.empty((np.count_nonzero(labels), 2), dtype=np.int64), np.zeros(count, dtype=np.int64)
     peers.ridge_paths(rimmed(labels, 1), count, order, end)
-    return [order[first:last] for first, last in pairwise(end)]
+    found = []
+    for path in (order[first:last] for first, last in pairwise(end)):
+        ends = [int(near[row, col]) - 1 for row, col in (path[0], path[-1])]
+        found.append((path, (ends[0], ends[1] if len(path) > 1 else -1)))
+    return found
+
+
+def _ridge_depths(height: NDArray[np.float32]) -> NDArray[np.float32]:
+    top = float(height.max())
+    grey = (height * np.float32(255 / top if top > 0 else 0)).astype(np.uint8)
+    depth = cv2.distanceTransform(cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)[1], cv2.DIST_L2, 5)
+    return depth[(depth >= cv2.dilate(depth, np.ones((3, 3), dtype=np.uint8))) & (depth > 1.5)]
+
+
+def _rim_steps(image: NDArray[np.uint16], tree: RegionTree, regions: NDArray[np.int64]) -> NDArray[np.float64]:
+    steps = cv2.Laplacian(image, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE).ravel()
+    sums = np.concatenate([[0.0], np.cumsum(steps[tree.order], dtype=np.float64)])
+    start = tree.start[regions]
+    return sums[start + tree.area[regions]] - sums[start]
+
+
+def _disk_opening(image: NDArray[np.float32], diameter: int) -> NDArray[np.float32]:
+    return cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)))
+
+
+def _outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float) -> Outlines:
+    return Outlines(*reference_shape.outlines(tree, regions, bin_width).reshape(3, -1))
+
+
+def _solidities(mask: NDArray[np.bool_], boxes: list[tuple[int, int, int, int]]) -> NDArray[np.float64]:
+    found = []
+    for top, left, rows, cols in boxes:
+        own = mask[top : top + rows, left : left + cols]
+        outlines, _ = cv2.findContours(own.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
+        found.append(np.count_nonzero(own) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
+    return np.array(found)
 
 
 def _largest_above(parent: NDArray[np.int32], value: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,9 +2,9 @@
 
 The stages are those of `karyofast segment --method rrt`, and no compiled kernel of karyofast is called: pylena's tree,
 plain Numba loops for attributes, two-class variance, ridge and relevance, OpenCV for Canny, gradients, distances,
-ellipses and components, all on the crop of a candidate; `flatten`, which is OpenCV too, is shared. It does less: the
-tree has 8 bit, the visible edge lies at a fixed fraction, groups of another cell stay, pieces of a medial axis are not
-joined across a crossing or cut at necks, seams and pale bands are not looked at.
+ellipses and components, all on the crop of a candidate; `flatten` is shared, with OpenCV for our kernels in it. It
+does less: the tree has 8 bit, the visible edge lies at a fixed fraction, groups of another cell stay, pieces of a
+medial axis are not joined across a crossing or cut at necks, seams and pale bands are not looked at.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import pylena
 from numpy.typing import NDArray
 
 from benches import peers
-from benches.chain import _attributes
-from karyofast.detect_regions import flatten
+from benches.chain import _attributes, flatten
 from karyofast.types import Metaphase
 
 EDGE = 0.4

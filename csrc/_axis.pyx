@@ -28,6 +28,8 @@ cdef extern from "axis_core.h":
         int64_t rounds, most_bends, out
     void kf_nearest(const double *line, int64_t count, const double *point, int64_t points, double *at, double *square,
                     int path) nogil
+    int64_t kf_beside(const double *line, int64_t count, const double *point, const uint8_t *chosen, int64_t points,
+                      double reach, float *out) nogil
     int kf_evenly(const double *line, int64_t count, kf_line *even) nogil
     int kf_prolonged(const double *line, int64_t count, const kf_shape *shape, double width, int64_t out,
                      kf_line *longer) nogil
@@ -67,6 +69,18 @@ def nearest(const double[:, ::1] line, const double[:, ::1] points, double[::1] 
     """
     with nogil:
         kf_nearest(&line[0, 0], line.shape[0], &points[0, 0], points.shape[0], &at[0], &square[0], path)
+
+
+def beside(const double[:, ::1] line, const double[:, ::1] points, const uint8_t[::1] chosen, double reach,
+           float[:, ::1] out):
+    """Of the `chosen` of `points` those at most `reach` from `line`, as x and y into `out`; as kf_beside of axis_core.h.
+
+    Preconditions: one point of each or more, `chosen` 0 or 1, `out` as long as `points`. O(points * line).
+    """
+    cdef int64_t found
+    with nogil:
+        found = kf_beside(&line[0, 0], line.shape[0], &points[0, 0], &chosen[0], points.shape[0], reach, &out[0, 0])
+    return found
 
 
 def evenly(const double[:, ::1] line):

@@ -6,14 +6,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cdef extern from "ridge_core.h":
     int kf_ridge(uint8_t *left, const double *radius, int64_t height, int64_t width, double least) nogil
-    int kf_ridge_paths(const int32_t *labels, int64_t height, int64_t width, int32_t count, int64_t *order,
-                       int64_t *end) nogil
+    ctypedef struct kf_paths:
+        int64_t *order
+        int64_t *end
+        int32_t *zone
+    int64_t kf_ridge_paths(const uint8_t *ridge, const uint8_t *zones, int64_t height, int64_t width, kf_paths *paths) nogil
 
 
 def ridge(uint8_t[:, ::1] left, const double[:, ::1] radius, double least):
     """Leave of `left` its medial axis on the local maxima of `radius` (paper section 4; algorithm: ridge_core.c).
 
-    Preconditions: both of one shape, `left` 0 or 1 with a rim of one free pixel, `radius` without NaN. O(n log n).
+    Preconditions: `left` 0 or 1 with a rim of one free pixel, `radius` of the shape within it, without NaN. O(n log n).
     Raises MemoryError.
     """
     cdef int failed
@@ -23,14 +26,18 @@ def ridge(uint8_t[:, ::1] left, const double[:, ::1] radius, double least):
         raise MemoryError
 
 
-def ridge_paths(const int32_t[:, ::1] labels, int count, int64_t[::1] order, int64_t[::1] end):
-    """Places of the pixels of each label in the order of a walk into `order`, one past its last into `end`.
+def ridge_paths(const uint8_t[:, ::1] ridge, const uint8_t[:, ::1] zones, int64_t[::1] order, int64_t[::1] end,
+                int32_t[:, ::1] zone):
+    """Walks along what `ridge` has outside of `zones` into `order`, `end` and `zone`; returns their number (ridge_core.c).
 
-    Preconditions: labels 0 .. count - 1 of 8-connected sets that do not touch, 0 on the rim; `order` (pixels of all) or
-    larger, `end` (count,). O(pixels of `labels`). Raises MemoryError.
+    Preconditions: both 0 or 1, of one shape and not empty; `order`, `end` and the rows of `zone` as many as pixels of
+    `ridge`, at least one. O(pixels). Raises MemoryError.
     """
-    cdef int failed
+    cdef kf_paths paths
+    cdef int64_t count
+    paths.order, paths.end, paths.zone = &order[0], &end[0], &zone[0, 0]
     with nogil:
-        failed = kf_ridge_paths(&labels[0, 0], labels.shape[0], labels.shape[1], count, &order[0], &end[0])
-    if failed:
+        count = kf_ridge_paths(&ridge[0, 0], &zones[0, 0], ridge.shape[0], ridge.shape[1], &paths)
+    if count < 0:
         raise MemoryError
+    return count

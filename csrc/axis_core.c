@@ -60,6 +60,30 @@ void kf_nearest(const double *line, int64_t count, const double *point, int64_t 
     }
 }
 
+int64_t kf_beside(const double *line, int64_t count, const double *point, const uint8_t *chosen, int64_t points,
+                  double reach, float *out) {
+    int64_t found = 0;
+    int bent = 0;
+    double first[2] = {0, 0}, way[2] = {0, 0};
+    for (int64_t i = 0; i < points; i++) {
+        const double *at = point + 2 * i;
+        if (!chosen[i]) continue;
+        double least = INFINITY;
+        for (int64_t on = 0; on < count; on++) {
+            const double down = at[0] - line[2 * on], across = at[1] - line[2 * on + 1];
+            const double square = down * down + across * across;
+            least = square < least ? square : least;
+        }
+        if (!(sqrt(least) <= reach)) continue;
+        if (found == 0) memcpy(first, at, sizeof first);
+        if (found == 1) way[0] = at[0] - first[0], way[1] = at[1] - first[1];
+        bent |= (at[0] - first[0]) * way[1] != (at[1] - first[1]) * way[0];
+        out[2 * found] = (float)at[1];
+        out[2 * found++ + 1] = (float)at[0];
+    }
+    return bent ? found : -1 - found;
+}
+
 /* ---- lines ---- */
 
 static double length_of(const double *line, int64_t count) {

@@ -28,6 +28,11 @@ typedef struct {
 void kf_nearest(const double *line, int64_t count, const double *point, int64_t points, double *at, double *square,
                 int path);
 
+/* Of the `chosen` of `points` those at most `reach` from `line` (count of them, 1 or more), column before row, into `out`
+ * (room for all). Returns their number, less one and negative (-1 for none) where they lie on one straight line. */
+int64_t kf_beside(const double *line, int64_t count, const double *point, const uint8_t *chosen, int64_t points,
+                  double reach, float *out);
+
 /* Points about 1 px apart on `line` (2 or more), at least 3. Returns 0, or -1 where there is no memory. */
 int kf_evenly(const double *line, int64_t count, kf_line *even);
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from karyofast.config import DetectOptions
 from karyofast.detect_regions import Flattened, Measured
 from karyofast.detect_shape import AREA_LIMITS, SPECK, shape_faults
 from karyofast.kernels import two_class_variance, zone_gaps
-from karyofast.types import Candidate, Dropped, Metaphase
+from karyofast.types import Box, Candidate, Dropped, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
 # outside the range that the true candidates of the mfish slides (tune half) and of the gband pictures span.
@@ -22,15 +23,19 @@ OWN_STAIN = 0.45
 """Height over density above the picture's background: what sits on a nucleus or a bright smear has less."""
 FAINTEST = 0.3
 """Mean height over the cell's typical one: fainter is debris or out of focus."""
-GROUND = 0.005
-"""Height against the stain's mean one below which no rim is looked for: what lies lower is too faint even to move the
-typical height. A higher limit would, on pictures full of faint debris."""
+GROUND = 0.03
+"""Height against the stain's mean one below which no rim is looked for: a chromosome's lies at `VISIBLE_LIMITS` of
+`FAINTEST` at least, 0.075. What is fainter is glow and grain, half of a noisy picture's pixels; without it the mfish
+slides (tune half) gain a little precision, and the G-band pictures' candidates stay as they are."""
 LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""
 LINK = (3.0, 1.6)
 """One cell: a gap of at most 3 W and heights within this factor link two candidates."""
 FEWEST = 2
 """Whole candidates of a group that the picture's rim cuts, from which they are another cell's."""
+
+
+_T = TypeVar("_T", bound="_Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +45,43 @@ class _Found:
     flat: Flattened
     measured: Measured
     regions: NDArray[np.int64]
-    ground: NDArray[np.float64] | None = None
-    """Mean background under each region, grey levels, where it was asked for."""
 
     @property
     def height(self) -> NDArray[np.float64]:
         return np.asarray(self.measured.height[self.regions])
 
-    def only(self, keep: NDArray[np.bool_]) -> _Found:
-        ground = None if self.ground is None else self.ground[keep]
-        return _Found(self.flat, self.measured, self.regions[keep], ground)
+    @property
+    def box(self) -> NDArray[np.int32]:
+        return np.asarray(self.measured.tree.box[self.regions])
 
-    def grounded(self) -> tuple[_Found, NDArray[np.float64]]:
-        """The same with the ground, and the ground."""
-        ground = _ground(self) if self.ground is None else self.ground
-        return _Found(self.flat, self.measured, self.regions, ground), ground
+    def only(self: _T, keep: NDArray[np.bool_]) -> _T:
+        """Those regions alone."""
+        columns = [column.name for column in fields(self)[2:]]
+        return replace(self, **{name: getattr(self, name)[keep] for name in columns})
+
+    def pixels(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Flat indices of the pixels of all, one region after the other, and how many each has."""
+        area = self.measured.tree.area[self.regions].astype(np.int64)
+        runs = [self.measured.tree.pixels(region) for region in self.regions.tolist()]
+        return np.concatenate([self.measured.tree.order[:0], *runs]), area
+
+    def zones(self) -> NDArray[np.int32]:
+        """The picture with the number of each region, from 1, where it lies."""
+        pixels, area = self.pixels()
+        zones = np.zeros(self.measured.tree.shape, dtype=np.int32)
+        zones.ravel()[pixels] = np.repeat(np.arange(1, len(area) + 1, dtype=np.int32), area)
+        return zones
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed(_Found):
+    """With what the filter of intensity looks at.
+
+    `ground`: mean background under each region, grey levels. `variance`: two-class variance (eq. 4) of its box.
+    """
+
+    ground: NDArray[np.float64]
+    variance: NDArray[np.float64]
 
 
 def detect(metaphase: Metaphase, options: DetectOptions | None = None) -> list[Candidate]:
@@ -121,8 +148,9 @@ def examine(metaphase: Metaphase, options: DetectOptions | None = None) -> tuple
         found = detect_baselines.otsu(density, options.connectivity)
     else:
         found = detect_baselines.adaptive(density, options.connectivity)
-    found.sort(key=lambda candidate: candidate.box)
-    return _with_variance(density, found), sorted(dropped, key=lambda one: one.box)
+    if options.method != "er":
+        found = _with_variance(density, found)
+    return sorted(found, key=lambda candidate: candidate.box), sorted(dropped, key=lambda one: one.box)
 
 
 def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> tuple[list[Candidate], list[Dropped]]:
@@ -136,12 +164,12 @@ def _extremal(density: NDArray[np.uint8], options: DetectOptions) -> tuple[list[
     told = FAINTEST * typical
     if options.filter_geometry:
         found = _sift(found, shape_faults(found.measured.tree, found.regions, found.flat.width), told, dropped)
+    weighed = _weighed(found, density)
     if options.filter_variance:
-        found, _ = found.grounded()
-        found = _sift(found, _intensity_faults(found, density), told, dropped)
+        weighed = _sift(weighed, _intensity_faults(weighed), told, dropped)
     if options.one_cell:
-        found = _sift(found, np.where(_strangers(found), "another cell", ""), told, dropped)
-    return _candidates(found), dropped
+        weighed = _sift(weighed, np.where(_strangers(weighed), "another cell", ""), told, dropped)
+    return _candidates(weighed), dropped
 
 
 def _looked_at(flat: Flattened, options: DetectOptions) -> tuple[Measured, NDArray[np.bool_], float]:
@@ -159,7 +187,7 @@ def _looked_at(flat: Flattened, options: DetectOptions) -> tuple[Measured, NDArr
     return measured, sized, detect_regions.typical_height(measured.tree.area[coarse], measured.height[coarse])
 
 
-def _sift(found: _Found, faults: NDArray[np.str_], least: float, dropped: list[Dropped]) -> _Found:
+def _sift(found: _T, faults: NDArray[np.str_], least: float, dropped: list[Dropped]) -> _T:
     """The regions without a fault; the others that are no specks and `least` high are put down in `dropped`."""
     tree = found.measured.tree
     for place in np.flatnonzero((faults != "") & (faults != SPECK) & (found.height >= least)):
@@ -168,39 +196,35 @@ def _sift(found: _Found, faults: NDArray[np.str_], least: float, dropped: list[D
     return found.only(faults == "")
 
 
-def _candidates(found: _Found) -> list[Candidate]:
-    tree, candidates = found.measured.tree, []
-    found, grounds = found.grounded()
-    for index, ground in zip(found.regions.tolist(), grounds.tolist(), strict=True):
-        box, mask = tree.mask(index)
-        level = round(float(found.measured.level[index]) + ground)
-        candidates.append(Candidate(box, mask, level=level, euler=int(tree.euler[index])))
+def _weighed(found: _Found, density: NDArray[np.uint8]) -> _Weighed:
+    if len(found.regions) == 0:
+        return _Weighed(found.flat, found.measured, found.regions, np.zeros(0), np.zeros(0))
+    pixels, area = found.pixels()
+    under = found.flat.background.ravel()[pixels]
+    ground = np.add.reduceat(under, np.cumsum(area) - area, dtype=np.float64) / area
+    variance = two_class_variance(density, found.box)
+    return _Weighed(found.flat, found.measured, found.regions, np.asarray(ground), variance)
+
+
+def _candidates(found: _Weighed) -> list[Candidate]:
+    zones, candidates = found.zones(), []
+    level, euler = found.measured.level[found.regions] + found.ground, found.measured.tree.euler[found.regions]
+    columns = (found.box, level, euler, found.variance)
+    for number, (box, *rest) in enumerate(zip(*(column.tolist() for column in columns), strict=True), start=1):
+        place = Box(*box)
+        candidates.append(Candidate(place, zones[place.slices] == number, round(rest[0]), *rest[1:]))
     return candidates
 
 
-def _ground(found: _Found) -> NDArray[np.float64]:
-    """Mean background under each region, grey levels."""
-    if len(found.regions) == 0:
-        return np.zeros(0)
-    area = found.measured.tree.area[found.regions].astype(np.int64)
-    pixels = np.concatenate([found.measured.tree.pixels(int(region)) for region in found.regions])
-    under = found.flat.background.ravel()[pixels]
-    return np.asarray(np.add.reduceat(under, np.cumsum(area) - area, dtype=np.float64) / area)
-
-
-def _intensity_faults(found: _Found, density: NDArray[np.uint8]) -> NDArray[np.str_]:
+def _intensity_faults(found: _Weighed) -> NDArray[np.str_]:
     """Filter 2: what contrast with the cell, stain of its own and the two-class variance (eq. 4) have against each."""
-    tree = found.measured.tree
-    regions, height = found.regions, found.height
-    if len(regions) == 0:
+    box, height = found.box, found.height
+    if len(box) == 0:
         return np.zeros(0, dtype=np.str_)
-    typical = detect_regions.typical_height(tree.area[regions], height)
-    box = tree.box[regions]
-    pixels = box[:, 2] * box[:, 3].astype(np.float64)
-    spread = np.sqrt(two_class_variance(density, box) / pixels)
+    typical = detect_regions.typical_height(found.measured.tree.area[found.regions], height)
+    spread = np.sqrt(found.variance / (box[:, 2] * box[:, 3].astype(np.float64)))
     around = np.median(found.flat.background[::4, ::4])  # an opening is smooth
-    ground = found.ground if found.ground is not None else _ground(found)
-    own = height / np.maximum(height + np.maximum(ground - around, 0), 1e-9)
+    own = height / np.maximum(height + np.maximum(found.ground - around, 0), 1e-9)
     return np.select(
         [~(height >= FAINTEST * typical), ~(own >= OWN_STAIN), ~(spread <= LARGEST_VARIANCE * height)],
         ["faint", "little stain of its own", "uneven within"],
@@ -215,15 +239,12 @@ def _strangers(found: _Found) -> NDArray[np.bool_]:
     """
     tree, regions, height = found.measured.tree, found.regions, found.height
     count = len(regions)
-    box = tree.box[regions]
+    box = found.box
     cut = np.any(box[:, :2] == 0, axis=1) | np.any(box[:, :2] + box[:, 2:] == tree.shape, axis=1)
     if count < 2 or not cut.any():
         return np.zeros(count, dtype=bool)
-    zones = np.zeros(tree.shape, dtype=np.int32)
-    for number, region in enumerate(regions):
-        zones.ravel()[tree.pixels(int(region))] = number + 1
     reach, ratio = LINK
-    first, second = np.nonzero(zone_gaps(zones, count) <= reach * found.flat.width)
+    first, second = np.nonzero(zone_gaps(found.zones(), count) <= reach * found.flat.width)
     alike = np.abs(np.log(height[first] / height[second])) <= np.log(ratio)
     group = _groups(count, first[alike], second[alike])
     main = np.argmax(np.bincount(group, tree.area[regions]))

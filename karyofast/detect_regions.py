@@ -8,14 +8,13 @@ are one blob to the eye; those that only share a glow are two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.kernels import RegionTree, component_tree, largest_above
+from karyofast.kernels import RegionTree, component_tree, disk_opening, largest_above, ridge_depths, rim_steps
 
 SMOOTHING = 0.8
 """Gaussian sigma, px: takes the pixel noise off and leaves the narrowest gap between chromosomes (2 px)."""
@@ -88,12 +87,12 @@ def flatten(density: NDArray[np.uint8]) -> Flattened:
     smooth = np.asarray(cv2.GaussianBlur(smooth, (0, 0), SMOOTHING, dst=smooth), dtype=np.float32)
     coarse: dict[int, NDArray[np.float32]] = {}
     # in one block: each page of fresh memory costs more than the work on it
-    background, height, *room = np.empty((4, *density.shape), dtype=np.float32)
+    background, height = np.empty((2, *density.shape), dtype=np.float32)
     width = WIDTH_GUESS * min(density.shape)
     disk = _disk(FIRST_OPENING * width)
     np.subtract(smooth, _opening(smooth, disk, coarse, background), out=height)
     for _ in range(2):  # the second round no longer sees the nuclei that were wider than the first disk
-        width = _ridge_width(height, room) or width
+        width = _ridge_width(height) or width
         before, disk = disk, _disk(OPENING * width)
         if disk != before:
             np.subtract(smooth, _opening(smooth, disk, coarse, background), out=height)
@@ -137,7 +136,7 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) ->
     ever = level >= lowest * height
     able, height, level, above = able[ever], height[ever], level[ever], above[ever]
     chosen = (level >= FRACTIONS[:, None] * height) & (above < FRACTIONS[:, None])
-    rim, sides = _rims(measured, able), measured.tree.perimeter[able]
+    rim, sides = rim_steps(measured.image, measured.tree, able), measured.tree.perimeter[able]
     for place, among in enumerate(chosen):
         steepness[place] = rim[among].sum() / sides[among].sum() if among.any() else 0.0
     best = int(np.argmax(steepness))
@@ -148,26 +147,6 @@ def visible_fraction(measured: Measured, sharp: NDArray[np.bool_], cut: bool) ->
         if bend < 0:
             steepest += 0.5 * float(FRACTIONS[1] - FRACTIONS[0]) * float((before - after) / bend)
     return float(np.clip((VISIBLE_CUT if cut else VISIBLE) * steepest, *VISIBLE_LIMITS))
-
-
-def _rims(measured: Measured, regions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sum over the rim of the step across it: by the divergence theorem the sum of the Laplacian inside.
-
-    In steps of `measured.image`; of regions that may lie in one another, each pixel is read once.
-    """
-    tree = measured.tree
-    # whole numbers below 2^24: exact in single precision
-    steps = cv2.Laplacian(measured.image, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE).ravel()
-    start, end = tree.start[regions].astype(np.int64), (tree.start[regions] + tree.area[regions]).astype(np.int64)
-    rank = np.lexsort((-end, start))
-    reach = np.maximum.accumulate(np.concatenate([[0], end[rank]]))
-    outer = rank[end[rank] > reach[:-1]]  # the ranges of nested regions are nested
-    pixels = np.concatenate([tree.order[start[at] : end[at]] for at in outer] or [tree.order[:0]])
-    sums = np.concatenate([[0.0], np.cumsum(steps[pixels], dtype=np.float64)])
-    before = np.cumsum(end[outer] - start[outer]) - (end[outer] - start[outer])
-    within = np.searchsorted(start[outer], start, side="right") - 1
-    first = before[within] + start - start[outer][within]
-    return np.asarray(sums[first + end - start] - sums[first])
 
 
 def typical_height(area: NDArray[np.int32], height: NDArray[np.float64]) -> float:
@@ -197,23 +176,15 @@ def _opening(
     if step not in known:
         size = (max(1, columns // step), max(1, rows // step))
         known[step] = np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
-    opened = cv2.GaussianBlur(cv2.morphologyEx(known[step], cv2.MORPH_OPEN, shape), (0, 0), across / 4)
+    opened = cv2.GaussianBlur(disk_opening(known[step], across), (0, 0), across / 4)
     full = np.asarray(cv2.resize(opened, (columns, rows), dst=out, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
     return np.minimum(full, smooth, out=out)
 
 
-def _ridge_width(height: NDArray[np.float32], room: Sequence[NDArray[np.float32]]) -> float:
+def _ridge_width(height: NDArray[np.float32]) -> float:
     """Median width along the ridges of the Otsu mask of `height`, px; 0 where there is none.
 
-    Ridges count by their length, so a few round nuclei do not outweigh the chromosomes. `room`: two arrays to write in.
+    Ridges count by their length, so a few round nuclei do not outweigh the chromosomes.
     """
-    top = float(height.max())
-    if top <= 0:
-        return 0.0
-    grey = np.multiply(height, 255 / top, out=room[0]).astype(np.uint8)
-    _, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU, dst=grey)
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5, dst=room[0])
-    # below 1.5 px is grain, not a ridge
-    ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), dtype=np.uint8), dst=room[1])) & (depth > 1.5)
-    return 2 * float(np.median(depth[ridge])) if ridge.any() else 0.0
+    depth = ridge_depths(height)
+    return 2 * float(np.median(depth)) if len(depth) else 0.0

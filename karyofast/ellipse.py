@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from karyofast.kernels import edge_distance, nearest, relevance
+from karyofast.kernels import beside, edge_distance, nearest, relevance
 from karyofast.kernels.rim import rimmed
-from karyofast.ridge import Link, Piece, links
+from karyofast.ridge import Link, Piece
 
 STRIDE = 2.5
 """Widths of medial axis a seed: short enough for an ellipse to follow a bend, long enough to fit one to."""
@@ -40,9 +41,17 @@ LEAST_OVERLAP = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A chromosome in the making: its medial axis on the canvas, and the pixels its whole ellipses cover."""
+    """A chromosome in the making.
 
-    axis: NDArray[np.bool_]
+    Attributes
+    ----------
+    axis : float64 (n, 2)
+        Row, column of the pixels of its medial axis, in no order.
+    covered : bool (height, width)
+        What its whole ellipses cover.
+    """
+
+    axis: NDArray[np.float64]
     covered: NDArray[np.bool_]
 
 
@@ -82,13 +91,17 @@ def groups(pieces: Sequence[Piece], joins: Sequence[Link]) -> list[list[int]]:
     return [[at for at, one in enumerate(owner) if one == group] for group in sorted(set(owner))]
 
 
-def parts(contours: Contours, pieces: Sequence[Piece], weight: float, width: float) -> list[Part]:
+def parts(
+    contours: Contours, pieces: Sequence[Piece], joins: Sequence[Link], weight: float, width: float
+) -> list[Part]:
     """Chromosomes with at least one whole ellipse.
 
     Parameters
     ----------
     contours : Contours
     pieces : sequence of Piece
+    joins : sequence of Link
+        Which of their ends go on into one another (`ridge.links`).
     weight : float
         Lambda of eq. 6.
     width : float
@@ -96,77 +109,77 @@ def parts(contours: Contours, pieces: Sequence[Piece], weight: float, width: flo
     """
     if not pieces:
         return []
-    joins = links(pieces, width)
     own = [stretches(piece, width) for piece in pieces]
     first = np.cumsum([0, *(len(some) for some in own)])
     axes = [stretch for some in own for stretch in some]
-    best, _ = relevance(contours.points, contours.gradients, [axis.mean(axis=0) for axis in axes], weight)
+    best, _ = relevance(contours.points, contours.gradients, [axis.sum(axis=0) / len(axis) for axis in axes], weight)
     found = []
     for group in groups(pieces, joins):
-        axis, covered = np.zeros(contours.mask.shape, dtype=bool), np.zeros(contours.mask.shape, dtype=bool)
+        covered = np.zeros(contours.mask.shape, dtype=bool)
+        axis = [pieces[number].path for number in group]
         for number in group:
-            rows, cols = pieces[number].path.T.astype(int)
-            axis[rows, cols] = True
             for seed in range(first[number], first[number + 1]):
-                covered |= _fitted(contours, best == seed, axes[seed], width)
+                inside = _fitted(contours, best == seed, axes[seed], width)
+                if inside is not None:
+                    covered |= inside
         for link in joins:
             if link.one[0] in group:
                 sides = [first[at] if end == 0 else first[at + 1] - 1 for at, end in (link.one, link.other)]
-                way = _way(contours.mask.shape, pieces, link, width)
-                axis |= way[0]
-                along = np.concatenate([*(axes[side] for side in sides), np.argwhere(way[0])])
-                covered |= _fitted(contours, np.isin(best, sides), along, width) & way[1]
+                one, other = (pieces[at].path[-1 if end else 0] for at, end in (link.one, link.other))
+                axis.append(_way(one, other))
+                along = np.concatenate([*(axes[side] for side in sides), axis[-1]])
+                inside = _fitted(contours, (best == sides[0]) | (best == sides[1]), along, width)
+                if inside is not None:
+                    covered |= inside & _about(one, other, covered.shape, width)
         if covered.any():
-            found.append(Part(axis, covered))
+            found.append(Part(np.concatenate(axis), covered))
     return found
 
 
-def _way(
-    shape: tuple[int, ...], pieces: Sequence[Piece], link: Link, width: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The straight way between two linked ends, and the disc about it where the joint ellipse counts."""
-    ends = [pieces[at].path[-1 if end else 0] for at, end in (link.one, link.other)]
-    line, disc = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-    one, other = ((round(float(at[1])), round(float(at[0]))) for at in ends)
-    cv2.line(line, one, other, 1)
-    centre = ((one[0] + other[0]) // 2, (one[1] + other[1]) // 2)
-    reach = 0.5 * float(np.hypot(*(ends[0] - ends[1]))) + 0.5 * width
-    cv2.circle(disc, centre, round(reach), 1, cv2.FILLED)
-    return line.astype(bool), disc.astype(bool)
+def _way(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pixels of the straight way between two ends."""
+    corner = np.minimum(one, other)
+    (x, y), (to_x, to_y) = ((end - corner)[::-1].astype(int).tolist() for end in (one, other))
+    line = np.zeros((max(y, to_y) + 1, max(x, to_x) + 1), np.uint8)
+    cv2.line(line, (x, y), (to_x, to_y), 1)
+    return np.asarray(np.argwhere(line) + corner)
+
+
+def _about(
+    one: NDArray[np.float64], other: NDArray[np.float64], shape: tuple[int, ...], width: float
+) -> NDArray[np.bool_]:
+    """The disc about two ends in which the ellipse of both counts."""
+    (row, col), (to_row, to_col) = one.astype(int).tolist(), other.astype(int).tolist()
+    disc = np.zeros(shape, np.uint8)
+    reach = 0.5 * math.hypot(row - to_row, col - to_col) + 0.5 * width
+    cv2.circle(disc, ((col + to_col) // 2, (row + to_row) // 2), round(reach), 1, cv2.FILLED)
+    return disc.view(bool)
 
 
 def _fitted(
     contours: Contours, chosen: NDArray[np.bool_], axis: NDArray[np.float64], width: float
-) -> NDArray[np.bool_]:
-    """Pixels of the cluster in the ellipse through the chosen edge pixels near `axis`; none if it is not whole.
+) -> NDArray[np.bool_] | None:
+    """Pixels of the cluster in the ellipse through the chosen edge pixels near `axis`; None if it is not whole.
 
     An ellipse is whole when its minor axis is that of a chromosome and nearly all of it lies in the cluster.
     """
-    nothing = np.zeros(contours.mask.shape, dtype=bool)
-    points = contours.points[chosen]
-    points = points[nearest(axis, points)[1] <= REACH * width]
-    if len(points) < LEAST_EDGE or _in_line(points):
-        return nothing
+    points, bent = beside(axis, contours.points, chosen, REACH * width)
+    if len(points) < LEAST_EDGE or not bent:
+        return None
     # where its equations are singular, the fit shakes the points at random
     cv2.setRNGSeed(0)
-    (x, y), axes, angle = cv2.fitEllipseDirect(points[:, ::-1].astype(np.float32))
-    if not np.isfinite([x, y, *axes, angle]).all():
-        return nothing
+    (x, y), axes, angle = cv2.fitEllipseDirect(points)
+    if not math.isfinite(x + y + axes[0] + axes[1] + angle):
+        return None
     # the edges are those of the eroded cluster: one pixel in on either side
     minor, major = min(axes) + 2.0, max(axes) + 2.0
     if not MINOR[0] * width <= minor <= MINOR[1] * width or major > 2.0 * sum(contours.mask.shape):
-        return nothing
+        return None
     drawn = np.zeros(contours.mask.shape, np.uint8)
     cv2.ellipse(drawn, ((x, y), (axes[0] + 2.0, axes[1] + 2.0), angle), 1, cv2.FILLED)
-    inside = drawn.astype(bool) & contours.mask
+    inside = drawn.view(bool) & contours.mask
     # the area of the whole ellipse, also of what the canvas cuts off
-    return inside if np.count_nonzero(inside) >= WHOLE * np.pi * minor * major / 4.0 else nothing
-
-
-def _in_line(points: NDArray[np.float64]) -> bool:
-    """Whether points with whole coordinates, two or more and all different, lie on one straight line."""
-    rows, cols = (points - points[0]).T
-    return not bool((rows * cols[1] != cols * rows[1]).any())
+    return inside if np.count_nonzero(inside) >= WHOLE * math.pi * minor * major / 4.0 else None
 
 
 def divide(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> tuple[list[NDArray[np.bool_]], list[Part]]:
@@ -194,18 +207,27 @@ def divide(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> tupl
 
 
 def _given(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> list[NDArray[np.bool_]]:
-    distance = np.stack([edge_distance(one.axis) for one in found])
     covers = np.stack([one.covered & mask for one in found])
-    count, labels = cv2.connectedComponents((covers.sum(axis=0) > 1).astype(np.uint8), connectivity=8)
-    for label in range(1, count):
-        here = labels == label
+    times = covers.sum(axis=0, dtype=np.uint8)  # no pixel lies in 256 ellipses
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((times > 1).view(np.uint8), connectivity=8)
+    for label, (left, top, across, down, _) in enumerate(stats[1:count].tolist(), start=1):
+        box = (slice(top, top + down), slice(left, left + across))
+        here = labels[box] == label
         if 2.0 * float(edge_distance(~rimmed(here, 1)).max()) >= LEAST_OVERLAP * width:
             continue
-        nearest = np.where(covers[:, here], distance[:, here], np.inf).argmin(axis=0)
-        covers[:, here] &= nearest == np.arange(len(found))[:, None]
-    unclaimed = mask & ~covers.any(axis=0)
-    covers[:, unclaimed] = distance[:, unclaimed].argmin(axis=0) == np.arange(len(found))[:, None]
+        places = np.argwhere(here) + np.array([top, left])
+        rows, cols = places.T
+        away = np.where(covers[:, rows, cols], _away(found, places), np.inf)
+        covers[:, rows, cols] = away.argmin(axis=0) == np.arange(len(found))[:, None]
+    unclaimed = np.argwhere(mask & (times == 0))
+    rows, cols = unclaimed.T
+    covers[_away(found, unclaimed).argmin(axis=0), rows, cols] = True
     return list(covers)
+
+
+def _away(found: Sequence[Part], points: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance of each point from the medial axis of each part (parts, points), px."""
+    return np.stack([nearest(one.axis, points)[1] for one in found])
 
 
 def connected(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:

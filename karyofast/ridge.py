@@ -53,6 +53,11 @@ RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 """Steps to the neighbours of a pixel, clockwise from the one above."""
 
 
+Pair = tuple[float, float]
+Tip = tuple[Pair, Pair]
+"""Row and column of an end, and the unit direction in which it points."""
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """A stretch of the ridge without junction or neck.
@@ -71,12 +76,13 @@ class Piece:
     radius: NDArray[np.float64]
     ends: tuple[int, int]
 
-    def outward(self, end: int, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def outward(self, end: int, reach: float) -> Tip:
         """The point at an end (0 or 1) and the unit direction in which the piece leaves there."""
-        path = self.path if end else self.path[::-1]
-        back = path[max(0, len(path) - 1 - max(2, int(reach)))]
-        step = path[-1] - back
-        return path[-1], step / max(math.hypot(*step), 1e-9)
+        back, last = max(2, int(reach)), len(self.path) - 1
+        at, before = (last, max(0, last - back)) if end else (0, min(last, back))
+        row, col = self.path[at].tolist()
+        from_row, from_col = self.path[before].tolist()
+        return (row, col), _unit((row - from_row, col - from_col))
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def cut(ridge: NDArray[np.bool_], radius: NDArray[np.float64], width: float) -> 
         row, col = divmod(place, ridge.shape[1])
         cv2.circle(zones, (col, row), max(1, round(radius[row, col])), 1, cv2.FILLED)
     while True:
-        found = _paths(ridge & (zones == 0), zones, radius)
+        found = _paths(ridge, zones, radius)
         bridges = [one for one in found if _is_bridge(one, width)]
         if not bridges:
             break
@@ -144,7 +150,7 @@ def _extended(pieces: Sequence[Piece], radius: NDArray[np.float64], width: float
         for end in (0, 1):
             if piece.ends[end] < 0 or meeting.count(piece.ends[end]) > 1:
                 continue
-            tip, way = piece.outward(end, width)
+            tip, way = (np.array(pair) for pair in piece.outward(end, width))
             steps = np.rint(tip + np.arange(1, int(BEYOND * width) + 1)[:, None] * way)
             rows, cols = np.clip(steps.astype(int).T, 0, np.array(radius.shape)[:, None] - 1)
             values = radius[rows, cols]
@@ -160,21 +166,10 @@ def _extended(pieces: Sequence[Piece], radius: NDArray[np.float64], width: float
     return found
 
 
-def _paths(rest: NDArray[np.bool_], zones: NDArray[np.uint8], radius: NDArray[np.float64]) -> list[Piece]:
-    """The connected parts of what is left of the ridge, as paths in order."""
-    near = np.zeros(rest.shape, dtype=np.float32)
-    if zones.any():
-        _, zone_of = cv2.connectedComponents(zones, connectivity=8)
-        near = np.asarray(cv2.dilate(zone_of.astype(np.float32), np.ones((3, 3), np.uint8)), dtype=np.float32)
-    count, labels = cv2.connectedComponents(rest.astype(np.uint8), connectivity=8)
-    pieces = []
-    for path in ridge_paths(np.asarray(labels, dtype=np.int32), count):
-        rows, cols = path.T
-        ends = [int(near[row, col]) - 1 for row, col in (path[0], path[-1])]
-        if len(path) == 1:
-            ends[1] = -1
-        pieces.append(Piece(path.astype(np.float64), radius[rows, cols], (ends[0], ends[1])))
-    return pieces
+def _paths(ridge: NDArray[np.bool_], zones: NDArray[np.uint8], radius: NDArray[np.float64]) -> list[Piece]:
+    """The connected parts of what the zones leave of the ridge, as paths in order."""
+    found = ridge_paths(ridge, zones.view(bool))
+    return [Piece(path.astype(np.float64), radius[path[:, 0], path[:, 1]], ends) for path, ends in found]
 
 
 def _without_necks(piece: Piece, width: float) -> list[Piece]:
@@ -199,7 +194,7 @@ def _bend(path: NDArray[np.float64], at: int, width: float) -> float:
     last = len(path) - 1
     before = path[max(0, at - near)] - path[max(0, at - far)]
     after = path[min(last, at + far)] - path[min(last, at + near)]
-    return _degrees(*(step / max(math.hypot(*step), 1e-9) for step in (before, after)))
+    return _degrees(_unit(before.tolist()), _unit(after.tolist()))
 
 
 def links(pieces: Sequence[Piece], width: float) -> list[Link]:
@@ -219,7 +214,8 @@ def links(pieces: Sequence[Piece], width: float) -> list[Link]:
     found = []
     for ends in meeting.values():
         limit = BEND if len(ends) == 2 else TURN
-        pairs = [(turn(pieces, one, other, width), one, other) for one, other in combinations(ends, 2)]
+        tips = {at: pieces[at[0]].outward(at[1], width) for at in ends}
+        pairs = [(turn(tips[one], tips[other], width), one, other) for one, other in combinations(ends, 2)]
         taken: set[tuple[int, int]] = set()
         for degrees, one, other in sorted(pairs):
             if degrees <= limit and one not in taken and other not in taken:
@@ -228,17 +224,21 @@ def links(pieces: Sequence[Piece], width: float) -> list[Link]:
     return found
 
 
-def turn(pieces: Sequence[Piece], one: tuple[int, int], other: tuple[int, int], width: float) -> float:
+def turn(one: Tip, other: Tip, width: float) -> float:
     """Degrees by which a chromosome that goes through two ends turns, on its way between them included."""
-    start, leaving = pieces[one[0]].outward(one[1], width)
-    stop, arriving = pieces[other[0]].outward(other[1], width)
-    way = stop - start
-    length = math.hypot(*way)
-    if length < 0.5 * width:
-        return _degrees(leaving, -arriving)
-    way = way / length
-    return max(_degrees(leaving, way), _degrees(way, -arriving), _degrees(leaving, -arriving))
+    (start, leaving), (stop, arriving) = one, other
+    back = (-arriving[0], -arriving[1])
+    way = (stop[0] - start[0], stop[1] - start[1])
+    if math.hypot(*way) < 0.5 * width:
+        return _degrees(leaving, back)
+    way = _unit(way)
+    return max(_degrees(leaving, way), _degrees(way, back), _degrees(leaving, back))
 
 
-def _degrees(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    return math.degrees(math.acos(min(max(float(one @ other), -1.0), 1.0)))
+def _unit(way: Sequence[float]) -> Pair:
+    length = max(math.hypot(*way), 1e-9)
+    return way[0] / length, way[1] / length
+
+
+def _degrees(one: Pair, other: Pair) -> float:
+    return math.degrees(math.acos(min(max(one[0] * other[0] + one[1] * other[1], -1.0), 1.0)))

@@ -83,7 +83,12 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
     for sheet in sheets([one.mask for one in candidates], 1):
         depth = edge_distance(~sheet.mask)
         radii += [float(depth[place].max()) for place in sheet.places.values()]
-    return 2.0 * float(np.median(radii)) if radii else WIDTH
+    return width_of(radii)
+
+
+def width_of(radii: Sequence[float]) -> float:
+    """The same from those radii, px."""
+    return 2.0 * float(np.median(radii)) if len(radii) else WIDTH
 
 
 def lift(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator) -> Lifted:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 from karyofast import ellipse, ridge
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
-from karyofast.kernels import edge_distance
+from karyofast.kernels import edge_distance, fill_holes, solidities
 from karyofast.kernels import ridge as medial
 from karyofast.kernels.rim import rimmed
-from karyofast.segment_lift import typical_width as own_width
-from karyofast.sheets import sheets
+from karyofast.segment_lift import width_of
+from karyofast.sheets import Sheet, sheets
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
 MARGIN = 3
@@ -58,28 +59,41 @@ RISE = 0.45
 The width of a banded chromosome varies by a quarter; chosen on simulated spreads, where less cuts bands apart."""
 
 
+SQUARE = np.ones((3, 3), np.uint8)
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+"""A pixel and its eight neighbours, and its four."""
+
+
 @dataclass(frozen=True, eq=False)
-class Shape:
-    """A candidate on a canvas with a margin, and what the transform makes of it.
+class Body:
+    """A candidate that its outline alone does not tell to be one chromosome, on a canvas with a margin.
 
     Attributes
     ----------
     mask : bool (height, width)
         The candidate, its small holes filled.
-    edges : bool (height, width)
-    gradients : float64 (height, width, 2)
-        Of the eroded density: points into the chromosome.
+    eroded : bool (height, width)
+        Without its rim.
     radius : float64 (height, width)
-        Ring radius of the eroded candidate, 0 outside of it, px.
-    domain : bool (height, width)
-        The eroded candidate without its seams.
+        Ring radius of the eroded candidate by its outline, 0 outside of it, px.
+    pieces : list of Piece
+        Of its medial axis.
+    joins : list of Link
+        Which of their ends go on into one another.
+    broad : bool
+        Too broad for one chromosome.
     """
 
     mask: NDArray[np.bool_]
-    edges: NDArray[np.bool_]
-    gradients: NDArray[np.float64]
+    eroded: NDArray[np.bool_]
     radius: NDArray[np.float64]
-    domain: NDArray[np.bool_]
+    pieces: list[ridge.Piece]
+    joins: list[ridge.Link]
+    broad: bool
+
+    def is_single(self) -> bool:
+        """Whether it is no broader than one chromosome and the pieces go on into one another."""
+        return not self.broad and len(ellipse.groups(self.pieces, self.joins)) < 2
 
 
 def is_single(candidate: Candidate, typical_width: float) -> bool:
@@ -109,34 +123,70 @@ def is_single(candidate: Candidate, typical_width: float) -> bool:
 def singles(candidates: Sequence[Candidate], typical_width: float) -> list[bool]:
     """The same of many together, which is faster."""
     _check_width(typical_width)
-    found = [False] * len(candidates)
-    with_bay: dict[int, NDArray[np.bool_]] = {}
-    for sheet in sheets([one.mask for one in candidates], MARGIN):
-        mask = _filled(sheet.mask, typical_width)
-        depth = edge_distance(~mask)
-        for number, place in sheet.places.items():
-            if 2.0 * float(depth[place].max()) > BROAD * typical_width:
+    laid = list(sheets([one.mask for one in candidates], MARGIN))
+    bodies = _bodies(candidates, laid, _inner_radii(laid), typical_width)
+    return [number not in bodies or bodies[number].is_single() for number in range(len(candidates))]
+
+
+def _inner_radii(laid: Sequence[Sheet]) -> dict[int, float]:
+    """Of each mask the radius of the largest disk inside, px."""
+    radii = {}
+    for sheet in laid:
+        depth = edge_distance(~sheet.mask)
+        radii.update({number: float(depth[place].max()) for number, place in sheet.places.items()})
+    return radii
+
+
+def _bodies(
+    candidates: Sequence[Candidate], laid: Sequence[Sheet], radii: Mapping[int, float], width: float
+) -> dict[int, Body]:
+    """The candidates that are not one chromosome by their outline, by their numbers.
+
+    `laid` and `radii`: of their masks, `MARGIN` around each.
+    """
+    masks, eroded, broad = {}, {}, {}
+    for sheet in laid:
+        filled = fill_holes(sheet.mask, HOLE * width**2)  # large ones lie between chromosomes
+        bare = cv2.erode(filled.view(np.uint8), CROSS).view(bool)
+        boxes = [(rows.start, cols.start, *_extent(rows, cols)) for rows, cols in sheet.places.values()]
+        for (number, (rows, cols)), share in zip(sheet.places.items(), solidities(filled, boxes).tolist(), strict=True):
+            height, breadth = candidates[number].mask.shape
+            place = (
+                slice(rows.start, rows.start + height + 2 * MARGIN),
+                slice(cols.start, cols.start + breadth + 2 * MARGIN),
+            )
+            mask, radius = filled[place], radii[number]
+            if filled is not sheet.mask and not np.array_equal(mask, sheet.mask[place]):
+                radius = float(edge_distance(~mask).max())
+            if 2.0 * radius <= BROAD * width and share >= SOLID:
                 continue
-            found[number] = _solidity(mask[place]) >= SOLID
-            if not found[number]:
-                with_bay[number] = _eroded(mask[place])
-    for number, lines in zip(with_bay, _lines(list(with_bay.values()), typical_width), strict=True):
-        found[number] = lines < 2
-    return found
+            masks[number], broad[number] = mask, 2.0 * radius > BROAD * width
+            # as it is where nothing would be left
+            eroded[number] = bare[place] if bare[place].any() else mask
+    axes = _axes(list(eroded.values()), width)
+    return {
+        number: Body(masks[number], eroded[number], radius, pieces, ridge.links(pieces, width), broad[number])
+        for number, (radius, pieces) in zip(masks, axes, strict=True)
+    }
 
 
-def _lines(masks: Sequence[NDArray[np.bool_]], width: float) -> list[int]:
-    """In how many lines the pieces of each one's medial axis go on into one another; the masks have a margin."""
-    found = [0] * len(masks)
+def _extent(rows: slice, cols: slice) -> tuple[int, int]:
+    return rows.stop - rows.start, cols.stop - cols.start
+
+
+def _axes(masks: Sequence[NDArray[np.bool_]], width: float) -> list[tuple[NDArray[np.float64], list[ridge.Piece]]]:
+    """Ring radius by its outline and medial axis of each mask; the masks have a margin."""
+    found: list[tuple[NDArray[np.float64], list[ridge.Piece]]] = [(np.empty((0, 0)), []) for _ in masks]
     for sheet in sheets(masks, 0):
-        radius = _radius(sheet.mask, _outline(sheet.mask))
-        pieces: dict[int, list[ridge.Piece]] = {number: [] for number in sheet.places}
-        owner = sheet.numbers()
+        radius, owner = _radius(sheet.mask, _outline(sheet.mask)), sheet.numbers()
+        for number, (rows, cols) in sheet.places.items():
+            height, breadth = masks[number].shape
+            found[number] = (radius[rows.start : rows.start + height, cols.start : cols.start + breadth], [])
         for piece in ridge.cut(medial(sheet.mask, radius, ridge.TIP * width), radius, width):
             row, col = piece.path[0].astype(int)
-            pieces[int(owner[row, col])].append(piece)
-        for number, own in pieces.items():
-            found[number] = len(ellipse.groups(own, ridge.links(own, width)))
+            number = int(owner[row, col])
+            rows, cols = sheet.places[number]
+            found[number][1].append(replace(piece, path=piece.path - (rows.start, cols.start)))
     return found
 
 
@@ -179,30 +229,30 @@ def separate_all(
     typical_width: float | None = None,
 ) -> list[list[Chromosome]]:
     """The same of many together, which is faster; their own typical width where none is given."""
+    laid = list(sheets([one.mask for one in candidates], MARGIN))
+    radii = _inner_radii(laid)
     if typical_width is None:
-        typical_width = own_width(candidates)
+        typical_width = width_of(list(radii.values()))
+    _check_width(typical_width)
+    bodies = _bodies(candidates, laid, radii, typical_width)
     return [
-        [Chromosome(one.box, one.mask)] if single else _cut_up(metaphase, one, options, typical_width)
-        for one, single in zip(candidates, singles(candidates, typical_width), strict=True)
+        [Chromosome(one.box, one.mask)]
+        if number not in bodies or bodies[number].is_single()
+        else _cut_up(metaphase, one, bodies[number], options, typical_width)
+        for number, one in enumerate(candidates)
     ]
 
 
 def _cut_up(
-    metaphase: Metaphase, candidate: Candidate, options: SegmentOptions, typical_width: float
+    metaphase: Metaphase, candidate: Candidate, body: Body, options: SegmentOptions, typical_width: float
 ) -> list[Chromosome]:
     """A candidate that is not one chromosome by its outline, separated."""
-    mask = _filled(rimmed(candidate.mask, MARGIN), typical_width)
-    shape = _from_density(metaphase, candidate, mask, typical_width)
-    axis = medial(shape.domain, shape.radius, ridge.TIP * typical_width)
-    pieces = ridge.cut(axis, shape.radius, typical_width)
-    points = np.argwhere(shape.edges)
-    gradients = shape.gradients[points[:, 0], points[:, 1]]
-    contours = ellipse.Contours(shape.mask, points.astype(np.float64), gradients)
-    parts = ellipse.parts(contours, pieces, options.relevance_weight, typical_width)
-    masks, parts = ellipse.divide(shape.mask, parts, typical_width)
+    contours, seams = _contours(metaphase, candidate, body, typical_width)
+    pieces, joins = _apart(body, seams, typical_width) if seams.any() else (body.pieces, body.joins)
+    parts = ellipse.parts(contours, pieces, joins, options.relevance_weight, typical_width)
+    masks, parts = ellipse.divide(body.mask, parts, typical_width)
     if len(masks) < 2:
-        depth = edge_distance(~shape.mask)
-        unclear = not parts or 2.0 * float(depth.max()) > BROAD * typical_width
+        unclear = not parts or body.broad
         return [
             Chromosome(candidate.box, candidate.mask, 0.3 if unclear else 0.7, flags=("cluster",) if unclear else ())
         ]
@@ -245,22 +295,8 @@ def _check_width(typical_width: float) -> None:
         )
 
 
-def _solidity(mask: NDArray[np.bool_]) -> float:
-    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(outlines[0] if len(outlines) == 1 else np.concatenate(outlines))
-    # the hull joins pixel centres: half its rim is missing from its area
-    return float(np.count_nonzero(mask) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1.0))
-
-
-def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask without its rim; as it is where nothing would be left."""
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    eroded = cv2.erode(mask.view(np.uint8), cross).view(bool)
-    return eroded if eroded.any() else mask
-
-
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    inner: NDArray[np.bool_] = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+    inner: NDArray[np.bool_] = cv2.erode(mask.view(np.uint8), SQUARE).view(bool)
     return mask & ~inner
 
 
@@ -269,46 +305,52 @@ def _radius(domain: NDArray[np.bool_], edges: NDArray[np.bool_]) -> NDArray[np.f
     return np.where(domain, edge_distance(edges) + 1.0, 0.0)
 
 
-def _filled(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
-    """Masks with a margin, without their small holes; large ones lie between chromosomes."""
-    around = (~mask).view(np.uint8)
-    count, labels = cv2.connectedComponents(around, connectivity=4)
-    if count <= 2:
-        return mask
-    small = np.bincount(labels.ravel(), minlength=count) <= HOLE * width**2
-    small[[0, labels[0, 0]]] = False  # the masks, and what lies around them
-    return np.asarray(mask | small[labels])
-
-
-def _from_density(metaphase: Metaphase, candidate: Candidate, mask: NDArray[np.bool_], width: float) -> Shape:
-    """Erosion, Canny and ring radius of a candidate, whose mask on the canvas has no small holes.
+def _contours(
+    metaphase: Metaphase, candidate: Candidate, body: Body, width: float
+) -> tuple[ellipse.Contours, NDArray[np.bool_]]:
+    """Erosion and Canny of a candidate: its edge pixels, and those of them that are seams, on its canvas.
 
     Canny's outline has gaps where a pale band reaches the rim; the outline of the eroded candidate closes them, or the
     ring radius would leak. Of Canny's edges inside only seams count: a band's rim is no border of a chromosome.
     """
-    eroded = _eroded(mask)
     density = rimmed(metaphase.density[candidate.box.slices], MARGIN)
-    grey = cv2.erode(np.where(mask, density, 0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    level = max(float(np.median(density[mask])), 1.0)
+    grey = cv2.erode(np.where(body.mask, density, 0).astype(np.uint8), SQUARE)
+    level = max(float(np.median(density[body.mask])), 1.0)
     smooth = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.06 * width))
     # Sobel's 3 x 3 answers 4 times a step
     weak, strong = (4.0 * share * level for share in CANNY)
-    found = cv2.Canny(smooth, weak, strong, L2gradient=True).astype(bool) & eroded
-    outline = _outline(eroded)
+    found = (cv2.Canny(smooth, weak, strong, L2gradient=True) != 0) & body.eroded
+    outline = _outline(body.eroded)
     seams = _seams(found & (smooth < SEAM * level), outline, width)
-    edges = outline | (found & (edge_distance(outline) <= 1.5)) | seams
-    down = cv2.Sobel(smooth, cv2.CV_64F, 0, 1)
-    across = cv2.Sobel(smooth, cv2.CV_64F, 1, 0)
-    radius = _radius(eroded, outline | seams)
-    return Shape(mask, edges, np.stack([down, across], axis=-1), radius, eroded & ~_gap(seams, eroded, width))
+    edges = outline | (found & _grown(outline, SQUARE)) | seams
+    rows, cols = np.nonzero(edges)
+    # whole numbers below 2^15
+    down, across = (cv2.Sobel(smooth, cv2.CV_16S, *way)[rows, cols] for way in ((0, 1), (1, 0)))
+    points, gradients = (np.stack(pair, axis=1).astype(np.float64) for pair in ((rows, cols), (down, across)))
+    return ellipse.Contours(body.mask, points, gradients), seams
+
+
+def _apart(body: Body, seams: NDArray[np.bool_], width: float) -> tuple[list[ridge.Piece], list[ridge.Link]]:
+    """The pieces of a medial axis that crosses no seam, and which of their ends go on into one another."""
+    radius = _radius(body.eroded, _outline(body.eroded) | seams)
+    domain = body.eroded & ~_gap(seams, body.eroded, width)
+    pieces = ridge.cut(medial(domain, radius, ridge.TIP * width), radius, width)
+    return pieces, ridge.links(pieces, width)
+
+
+def _grown(mask: NDArray[np.bool_], element: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.asarray(cv2.dilate(mask.view(np.uint8), element).view(bool))
 
 
 def _seams(edges: NDArray[np.bool_], outline: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
     """Long pale edges inside a cluster that reach its outline: gaps between chromosomes side by side."""
     inner = edges & ~outline
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(inner.astype(np.uint8), connectivity=8)
-    near = cv2.dilate(outline.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     seams = np.zeros(edges.shape, dtype=bool)
+    # a part has as many pixels as the longer side of its box, or more
+    if np.count_nonzero(inner) < SEAM_LENGTH * width / math.sqrt(2.0):
+        return seams
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(inner.view(np.uint8), connectivity=8)
+    near = _grown(outline, np.ones((5, 5), np.uint8))
     for label in range(1, count):
         length = np.hypot(stats[label, cv2.CC_STAT_WIDTH], stats[label, cv2.CC_STAT_HEIGHT])
         if length < SEAM_LENGTH * width:
@@ -321,9 +363,7 @@ def _seams(edges: NDArray[np.bool_], outline: NDArray[np.bool_], width: float) -
 
 def _gap(seams: NDArray[np.bool_], eroded: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
     """Seams, broad enough that no diagonal step crosses them, and drawn out to the outline."""
-    if not seams.any():
-        return seams
-    gap = cv2.dilate(seams.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))).astype(bool)
+    gap = _grown(seams, CROSS)
     size = 2 * max(1, round(0.5 * OPEN_END * width)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx((gap | ~eroded).astype(np.uint8), cv2.MORPH_CLOSE, disc).astype(bool)
@@ -342,14 +382,14 @@ def _reconstruct(seed: NDArray[np.float32], bound: NDArray[np.float32]) -> NDArr
 
 def _chromosomes(masks: Sequence[NDArray[np.bool_]], sure: Sequence[NDArray[np.bool_]], box: Box) -> list[Chromosome]:
     """Masks on the canvas as chromosomes; the score is the share of each that is `sure`."""
-    count = np.sum(np.stack(masks), axis=0)
+    shared = np.sum(np.stack(masks), axis=0, dtype=np.uint8) > 1  # 256 cover no pixel
     found = []
     for mask, certain in zip(masks, sure, strict=True):
         rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         top, left, bottom, right = int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
         tight = Box(box.top + top - MARGIN, box.left + left - MARGIN, bottom - top, right - left)
         score = float(np.count_nonzero(mask & certain) / np.count_nonzero(mask))
-        flag = "overlap" if bool((count[mask] > 1).any()) else "touching"
+        flag = "overlap" if bool((shared & mask).any()) else "touching"
         found.append(Chromosome(tight, mask[top:bottom, left:right], score, flags=(flag,)))
     return found
 

@@ -11,8 +11,10 @@
 #include "distance_core.h"
 #include "karyofast.h"
 #include "lifted_core.h"
+#include "opening_core.h"
 #include "relevance_core.h"
 #include "ridge_core.h"
+#include "shape_core.h"
 #include "tree_core.h"
 #include "variance_core.h"
 #include "zones_core.h"
@@ -291,11 +293,12 @@ static void check_ridge(void) {
     const int32_t step[8] = {-width, -width + 1, 1, width + 1, width, width - 1, -1, -width - 1};
     const double least = draw(4);
     uint8_t *left = calloc(3, (size_t)size), *plain = left + size, *waits = plain + size;
-    double *radius = calloc((size_t)size, sizeof(double));
+    double *radius = calloc(2, (size_t)size * sizeof(double)), *bare = radius + size;
     for (int32_t i = 0; i < size; i++) {
         const int inside = i / width % (height - 1) && i % width % (width - 1);
         left[i] = plain[i] = waits[i] = inside && draw(4);
         radius[i] = draw(6);
+        if (inside) bare[(i / width - 1) * (width - 2) + i % width - 1] = radius[i];
     }
     for (;;) {
         int32_t at = -1, count = 0, holes = 0;
@@ -313,56 +316,76 @@ static void check_ridge(void) {
             waits[next] |= plain[next] && radius[next] <= radius[at];
         }
     }
-    say("ridge", KF_PORTABLE, kf_ridge(left, radius, height, width, least) == 0 && !memcmp(left, plain, (size_t)size));
+    say("ridge", KF_PORTABLE, kf_ridge(left, bare, height, width, least) == 0 && !memcmp(left, plain, (size_t)size));
     free(left);
     free(radius);
 }
 
+/* Number the 8-connected parts of `on` by their first blocks of 2 x 2 pixels, from 1; returns one more than there are. */
+static int32_t name_parts(const uint8_t *on, int32_t height, int32_t width, int32_t *label) {
+    int32_t count = 1;
+    memset(label, 0, sizeof *label * (size_t)(height * width));
+    for (int32_t block = 0; block < (height + 1) / 2 * ((width + 1) / 2); block++)
+        for (int k = 0; k < 4; k++) {
+            const int32_t row = 2 * (block / ((width + 1) / 2)) + k / 2, col = 2 * (block % ((width + 1) / 2)) + k % 2;
+            if (row >= height || col >= width || !on[row * width + col] || label[row * width + col]) continue;
+            label[row * width + col] = count;
+            for (int changed = 1; changed;) {
+                changed = 0;
+                for (int32_t i = 0; i < height * width; i++)
+                    for (int32_t k2 = 0; k2 < height * width && on[i] && !label[i]; k2++)
+                        if (label[k2] == count && abs(i / width - k2 / width) <= 1 && abs(i % width - k2 % width) <= 1)
+                            label[i] = count, changed = 1;
+            }
+            count++;
+        }
+    return count;
+}
+
 /* Walks of lines that are labelled one after the other: each step is to the first neighbour that is left. */
 static void check_ridge_paths(void) {
-    const int32_t height = 3 + (int32_t)draw(12), width = 3 + (int32_t)draw(12), size = height * width;
-    const int32_t step[8] = {-width, 1, width, -1, -width + 1, width + 1, width - 1, -width - 1};
-    int32_t *labels = calloc((size_t)size, sizeof(int32_t)), count = 1;
-    int64_t *order = malloc(sizeof(int64_t) * ((size_t)size + 1)), *end = malloc(sizeof(int64_t) * ((size_t)size + 1));
-    for (int32_t i = 0; i < size; i++)
-        labels[i] = -(i / width % (height - 1) && i % width % (width - 1) && !draw(3)); /* -1: not yet labelled */
-    for (int32_t first = 0; first < size; first++) {
-        if (labels[first] >= 0) continue;
-        labels[first] = count;
-        for (int changed = 1; changed;) {
-            changed = 0;
-            for (int32_t i = 0; i < size; i++)
-                for (int side = 0; side < 8 && labels[i] < 0; side++)
-                    if (labels[i + step[side]] == count) labels[i] = count, changed = 1;
-        }
-        count++;
-    }
-    int right = kf_ridge_paths(labels, height, width, count, order, end) == 0 && end[0] == 0;
-    uint8_t *met = calloc((size_t)size, 1);
-    for (int32_t label = 1; label < count; label++) {
+    enum { MOST = 12 * 12 };
+    static const int32_t ring[8][2] = {{-1, 0}, {0, 1}, {1, 0}, {0, -1}, {-1, 1}, {1, 1}, {1, -1}, {-1, -1}};
+    const int32_t height = 1 + (int32_t)draw(12), width = 1 + (int32_t)draw(12), size = height * width;
+    uint8_t ridge[MOST], zones[MOST], rest[MOST], met[MOST] = {0};
+    int32_t label[MOST], zone[MOST], near[2 * MOST];
+    int64_t order[MOST], end[MOST];
+    for (int32_t i = 0; i < size; i++) ridge[i] = !draw(3), zones[i] = !draw(9), rest[i] = ridge[i] && !zones[i];
+    const int32_t count = name_parts(rest, height, width, label);
+    name_parts(zones, height, width, zone);
+    kf_paths paths = {order, end, near};
+    int right = kf_ridge_paths(ridge, zones, height, width, &paths) == count - 1;
+    int64_t first = 0;
+    for (int32_t name = 1; name < count && right; first = end[name++ - 1]) {
         int32_t fewest = 9, start = 0;
         for (int32_t i = 0; i < size; i++) {
-            int32_t near = 0;
-            if (labels[i] != label) continue;
-            for (int side = 0; side < 8; side++) near += labels[i + step[side]] != 0;
-            if (near < fewest) fewest = near, start = i;
+            int32_t around = 0;
+            if (label[i] != name) continue;
+            for (int32_t k = 0; k < size; k++)
+                around += k != i && rest[k] && abs(i / width - k / width) <= 1 && abs(i % width - k % width) <= 1;
+            if (around < fewest) fewest = around, start = i;
         }
-        right &= end[label] > end[label - 1] && order[end[label - 1]] == start;
-        for (int64_t at = end[label - 1]; at < end[label] && right; at++) {
+        right &= end[name - 1] > first && order[first] == start;
+        for (int64_t at = first; at < end[name - 1] && right; at++) {
             int64_t next = -1;
             met[order[at]] = 1;
             for (int side = 7; side >= 0; side--) {
-                const int64_t beside = order[at] + step[side];
-                if (labels[beside] == label && !met[beside]) next = beside;
+                const int64_t row = order[at] / width + ring[side][0], col = order[at] % width + ring[side][1];
+                if (row < 0 || col < 0 || row >= height || col >= width) continue;
+                if (label[row * width + col] == name && !met[row * width + col]) next = row * width + col;
             }
-            right &= next == (at + 1 < end[label] ? order[at + 1] : -1);
+            right &= next == (at + 1 < end[name - 1] ? order[at + 1] : -1);
+        }
+        for (int k = 0; k < 2 && right; k++) {
+            const int64_t at = order[k ? end[name - 1] - 1 : first];
+            int32_t most = 0;
+            for (int32_t i = 0; i < size; i++)
+                if (labs(i / width - at / width) <= 1 && labs(i % width - at % width) <= 1 && zone[i] > most) most = zone[i];
+            if (k && end[name - 1] - first == 1) most = 0;
+            right &= near[2 * (name - 1) + k] == most - 1;
         }
     }
     say("ridge paths", KF_PORTABLE, right);
-    free(met);
-    free(end);
-    free(order);
-    free(labels);
 }
 
 /* Relax every step until none shortens a way: distances from `start`, by length or by depth. */
@@ -608,10 +631,176 @@ static void check_zones(int path) {
     say("zones", path, kf_zone_gaps(zones, height, width, ZONES, gap, path) == 0 && !memcmp(gap, plain, sizeof gap));
 }
 
+/* The deepest pixel of a mask and, where it asks for them, the depths of its ridge, from the distance of every pixel to every
+ * pixel that is off, the picture's surroundings included where `framed`. Returns how many. */
+static int64_t depths(const uint8_t *on, int32_t height, int32_t width, int framed, int64_t *deepest, float *ridge) {
+    int64_t *depth = malloc(sizeof(int64_t) * (size_t)(height * width)), found = 0;
+    *deepest = 0;
+    for (int32_t i = 0; i < height * width; i++) {
+        depth[i] = INT64_MAX;
+        for (int32_t row = -1; row <= height; row++)
+            for (int32_t col = -1; col <= width; col++) {
+                const int inside = row >= 0 && col >= 0 && row < height && col < width;
+                if (inside ? on[row * width + col] : !framed) continue;
+                const int64_t away = chamfer(i / width - row, i % width - col);
+                depth[i] = away < depth[i] ? away : depth[i];
+            }
+        *deepest = depth[i] > *deepest ? depth[i] : *deepest;
+    }
+    for (int32_t i = 0; i < height * width && ridge; i++) {
+        int crest = on[i] && depth[i] > 98304;
+        for (int32_t k = 0; k < height * width; k++)
+            crest &= abs(i / width - k / width) > 1 || abs(i % width - k % width) > 1 || depth[k] <= depth[i];
+        if (crest) ridge[found++] = (float)depth[i] / 65536;
+    }
+    free(depth);
+    return found;
+}
+
+/* Depths on ridges of a picture of two heights, of which the threshold is known. */
+static void check_ridge_depths(void) {
+    enum { MOST = 20 * 90 };
+    const int32_t height = 1 + (int32_t)draw(20), width = 1 + (int32_t)draw(90), size = height * width;
+    float heights[MOST], out[MOST], plain[MOST];
+    uint8_t on[MOST];
+    const uint32_t rare = 2 + draw(30);
+    int32_t above = 0;
+    for (int32_t i = 0; i < size; i++) above += on[i] = draw(rare) != 0, heights[i] = on[i] ? 7.5f : -(float)draw(2);
+    int64_t deepest, count = above == size || above == 0 ? 0 : depths(on, height, width, 0, &deepest, plain);
+    const int64_t found = kf_ridge_depths(heights, height, width, above ? 7.5f : 0.0f, out);
+    say("ridge depths", KF_PORTABLE, found == count && !memcmp(out, plain, sizeof *out * (size_t)count));
+}
+
+/* Disk, votes, solidity, holes and rim of one body in a picture, each from its definition. */
+static void check_body(void) {
+    enum { MOST = 14 * 14 };
+    const int32_t height = 1 + (int32_t)draw(14), width = 1 + (int32_t)draw(14), size = height * width;
+    uint8_t on[MOST], filled[MOST];
+    uint16_t image[MOST];
+    int32_t order[MOST], box[4] = {height, width, 0, 0}, start = 0, area = 0;
+    const uint32_t rare = 1 + draw(8);
+    for (int32_t i = 0; i < size; i++) {
+        image[i] = (uint16_t)draw(65536);
+        filled[i] = on[i] = draw(rare) != 0 || i == 0;
+        if (!on[i]) continue;
+        order[area++] = i;
+        box[0] = i / width < box[0] ? i / width : box[0], box[1] = i % width < box[1] ? i % width : box[1];
+        box[2] = i / width + 1 > box[2] ? i / width + 1 : box[2], box[3] = i % width + 1 > box[3] ? i % width + 1 : box[3];
+    }
+    box[2] -= box[0], box[3] -= box[1];
+    const kf_bodies bodies = {order, &start, &area, box, 1, width};
+    double disk, aspect, votes, steps, share, sums = 0;
+    int64_t deepest;
+    depths(on, height, width, 1, &deepest, NULL);
+    int right = kf_outlines(&bodies, 0.12, &disk, &aspect, &votes) == 0 && disk == 2.0 * (double)deepest / 65536;
+    right &= aspect >= 1 - 1e-9 && votes >= 0 && votes <= 1;
+    for (int32_t at = 0; at < area; at++) { /* the steps across each side of the rim, seen from inside */
+        const int32_t row = order[at] / width, col = order[at] % width;
+        const int32_t beside[4][2] = {{row - 1, col}, {row + 1, col}, {row, col - 1}, {row, col + 1}};
+        for (int k = 0; k < 4; k++) {
+            if (beside[k][0] < 0 || beside[k][1] < 0 || beside[k][0] >= height || beside[k][1] >= width) continue;
+            const int32_t there = beside[k][0] * width + beside[k][1];
+            if (!on[there]) sums += image[there] - image[order[at]];
+        }
+    }
+    right &= kf_rim_steps(image, height, &bodies, area, &steps) == 0 && steps == sums;
+    say("outlines", KF_PORTABLE, right);
+
+    double hull = 0, rim = 0; /* edges of the hull: all other pixels lie on one side, or between */
+    for (int32_t i = 0; i < area; i++)
+        for (int32_t k = 0; k < area; k++) {
+            const int64_t row = order[i] / width, col = order[i] % width, down = order[k] / width - row, across = order[k] % width - col;
+            int edge = i != k;
+            for (int32_t at = 0; at < area && edge; at++) {
+                const int64_t y = order[at] / width - row, x = order[at] % width - col, turn = down * x - across * y;
+                const int64_t along = down * y + across * x;
+                edge = turn > 0 || (turn == 0 && along >= 0 && along <= down * down + across * across);
+            }
+            if (edge) hull += (double)(row * across - col * down) / 2, rim += hypot((double)down, (double)across);
+        }
+    const int64_t place[4] = {box[0], box[1], box[2], box[3]};
+    right = kf_solidities(on, width, place, 1, &share) == 0;
+    say("solidities", KF_PORTABLE, right && fabs(share - area / (fabs(hull) + rim / 2 + 1)) < 1e-9);
+
+    int32_t label[MOST], count = 1;
+    const double most = draw(4);
+    memset(label, 0, sizeof label);
+    for (int32_t first = 0; first < size; first++) {
+        if (on[first] || label[first]) continue;
+        int32_t pixels = 1, outside = 0;
+        label[first] = count;
+        for (int changed = 1; changed;) {
+            changed = 0;
+            for (int32_t i = 0; i < size; i++) {
+                const int near = (i >= width && label[i - width] == count) || (i + width < size && label[i + width] == count) ||
+                                 (i % width && label[i - 1] == count) || ((i + 1) % width && label[i + 1] == count);
+                if (!on[i] && !label[i] && near) label[i] = count, pixels++, changed = 1;
+            }
+        }
+        for (int32_t i = 0; i < size; i++)
+            outside |= label[i] == count && (i < width || i + width >= size || i % width == 0 || (i + 1) % width == 0);
+        for (int32_t i = 0; i < size && !outside && pixels <= most; i++) filled[i] |= label[i] == count;
+        count++;
+    }
+    right = kf_fill_holes(on, height, width, most) >= 0;
+    say("holes", KF_PORTABLE, right && !memcmp(on, filled, (size_t)size));
+}
+
+/* The opening pixel by pixel. */
+static void check_opening(int path) {
+    enum { MOST = 16 * 40 };
+    static const int32_t reaches[3][7] = {{0}, {0, 1, 0}, {0, 2, 3, 3, 3, 2, 0}};
+    const int32_t height = 1 + (int32_t)draw(16), width = 1 + (int32_t)draw(40), size = height * width, of = (int32_t)draw(3);
+    const kf_element element = {reaches[of], of == 0 ? 1 : of == 1 ? 3 : 7};
+    float image[2][MOST], out[MOST];
+    for (int32_t i = 0; i < size; i++) image[0][i] = (float)draw(9) - 4.0f;
+    int right = kf_opening(image[0], height, width, &element, out, path) == 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int32_t i = 0; i < size; i++) {
+            float least = pass ? -9.0f : 9.0f;
+            for (int32_t k = 0; k < size; k++) {
+                const int32_t down = k / width - i / width + (int32_t)element.size / 2, across = abs(k % width - i % width);
+                if (down < 0 || down >= element.size || across > element.reach[down]) continue;
+                if (pass ? image[1][k] > least : image[0][k] < least) least = image[pass][k];
+            }
+            if (pass)
+                right &= out[i] == least;
+            else
+                image[1][i] = least;
+        }
+    say("opening", path, right);
+}
+
+/* Points near a line, one after the other. */
+static void check_beside(void) {
+    double line[2 * 5], point[2 * 30];
+    uint8_t chosen[30];
+    float out[2 * 30];
+    const int64_t count = 1 + draw(5), points = 1 + draw(30), broad = 1 + draw(8);
+    const double reach = draw(5);
+    int64_t found = 0;
+    int bent = 0, right = 1;
+    for (int64_t i = 0; i < 2 * count; i++) line[i] = draw(9) / 2.0;
+    for (int64_t i = 0; i < points; i++) point[2 * i] = draw(9), point[2 * i + 1] = draw((uint32_t)broad), chosen[i] = draw(3) > 0;
+    const int64_t got = kf_beside(line, count, point, chosen, points, reach, out);
+    for (int64_t i = 0; i < points; i++) {
+        int near = 0;
+        for (int64_t k = 0; k < count; k++)
+            near |= hypot(point[2 * i] - line[2 * k], point[2 * i + 1] - line[2 * k + 1]) <= reach;
+        if (!near || !chosen[i]) continue;
+        right &= out[2 * found] == (float)point[2 * i + 1] && out[2 * found + 1] == (float)point[2 * i];
+        found++;
+    }
+    for (int64_t i = 2; i < found; i++) /* of points that may be equal the second tells the way */
+        bent |= (out[2 * i] - out[0]) * (out[3] - out[1]) != (out[2 * i + 1] - out[1]) * (out[2] - out[0]);
+    say("beside", KF_PORTABLE, right && got == (bent ? found : -1 - found));
+}
+
 int main(void) {
     for (int round = 0; round < 400; round++) check_lifted();
     for (int round = 0; round < 200; round++) check_inner_path();
     for (int round = 0; round < 200; round++) check_ridge(), check_ridge_paths();
+    for (int round = 0; round < 200; round++) check_ridge_depths(), check_body(), check_beside();
     for (int round = 0; round < 200; round++) check_assign();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
@@ -624,6 +813,7 @@ int main(void) {
             check_library(path);
             check_curve(path);
             check_zones(path);
+            check_opening(path);
         }
     }
     printf("%d passed, %d failed\n", passed, failed);

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from karyofast.detect_shape import outlines, shape_faults
-from karyofast.kernels import component_tree
+from karyofast.detect_shape import shape_faults
+from karyofast.kernels import component_tree, outlines
 
 
 def regions_of(*masks):

@@ -1,6 +1,6 @@
 import re
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.util import find_spec
 
 import cv2
@@ -14,7 +14,21 @@ from skimage.measure import euler_number, label, regionprops
 from skimage.morphology import max_tree
 
 from karyofast.errors import NotBuiltError, OptionError
-from karyofast.kernels import component_tree, edge_distance, largest_above, relevance, two_class_variance, zone_gaps
+from karyofast.kernels import (
+    beside,
+    component_tree,
+    disk_opening,
+    edge_distance,
+    fill_holes,
+    largest_above,
+    outlines,
+    relevance,
+    ridge_depths,
+    rim_steps,
+    solidities,
+    two_class_variance,
+    zone_gaps,
+)
 from karyofast.kernels.dispatch import PATHS, cpu_path, cpu_paths, use_fast
 from karyofast.kernels.ops import OPERATIONS, tree_columns
 from karyofast.kernels.ring import ridge, ridge_paths
@@ -370,14 +384,13 @@ def test_the_ridge_of_a_broad_shape_is_that_of_the_reference():
         np.testing.assert_array_equal(ridge(shape, radius, 2.0, "fast"), ridge(shape, radius, 2.0, "reference"))
 
 
-def test_labels_that_are_no_labels_are_named():
-    with pytest.raises(TypeError, match="`labels` must be int32"):
-        ridge_paths(np.zeros((2, 2), dtype=np.int64), 1)
-    with pytest.raises(ValueError, match="`labels` must have two axes"):
-        ridge_paths(np.zeros(4, dtype=np.int32), 1)
-    for value in (-1, 2):
-        with pytest.raises(ValueError, match="`labels` must be 0"):
-            ridge_paths(np.full((2, 2), value, dtype=np.int32), 2)
+def test_lines_and_zones_that_are_none_are_named():
+    mask = np.zeros((2, 2), dtype=bool)
+    with pytest.raises(TypeError, match="`ridge` and `zones` must be bool"):
+        ridge_paths(mask, mask.astype(np.uint8))
+    for wrong in (mask[0], mask[:, :1]):
+        with pytest.raises(ValueError, match="must have one shape"):
+            ridge_paths(mask, wrong)
 
 
 def test_parents_that_are_no_later_regions_are_named():
@@ -421,3 +434,82 @@ def test_zones_that_are_no_zones_are_named():
         zone_gaps(np.full((2, 2), 3, dtype=np.int32), 2)
     with pytest.raises(ValueError, match="`count` must"):
         zone_gaps(np.zeros((2, 2), dtype=np.int32), -1)
+
+
+def blobs(shape):
+    rng = np.random.default_rng(11)
+    return ndimage.gaussian_filter(rng.normal(size=shape), 3).astype(np.float32)
+
+
+def test_the_ridges_and_the_opening_of_a_large_picture_are_those_of_opencv():
+    height = np.maximum(blobs((301, 467)), 0)
+    np.testing.assert_array_equal(ridge_depths(height), ridge_depths(height, "reference"))
+    assert len(ridge_depths(height)) > 100
+    for diameter in (1, 3, 13, 15, 101):
+        disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+        expected = cv2.morphologyEx(height, cv2.MORPH_OPEN, disk)
+        np.testing.assert_array_equal(disk_opening(height, diameter), expected)
+
+
+def test_all_holes_of_a_large_picture_are_those_of_scipy():
+    mask = blobs((211, 307)) > 0
+    np.testing.assert_array_equal(fill_holes(mask, mask.size), ndimage.binary_fill_holes(mask))
+
+
+def test_a_picture_without_background_has_no_ridge():
+    assert len(ridge_depths(np.full((5, 7), 3, dtype=np.float32))) == 0
+    assert len(ridge_depths(np.zeros((5, 7), dtype=np.float32))) == 0
+
+
+def test_strided_and_read_only_input_is_read_as_it_is():
+    height = np.maximum(blobs((60, 90)), 0)
+    height.flags.writeable = False
+    part, mask = height[::2, 1::3], height[::2, 1::3] > 0
+    np.testing.assert_array_equal(ridge_depths(part), ridge_depths(part.copy()))
+    np.testing.assert_array_equal(disk_opening(part, 5), disk_opening(part.copy(), 5))
+    np.testing.assert_array_equal(fill_holes(mask[:, ::-1], 9), fill_holes(mask, 9)[:, ::-1])
+    boxes = [(1, 2, 20, 20)]
+    np.testing.assert_array_equal(solidities(mask.T[:, ::-1], boxes), solidities(mask.T[:, ::-1].copy(), boxes))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "named"),
+    [
+        (lambda: ridge_depths(np.zeros((2, 2))), TypeError, "`height` must be float32"),
+        (lambda: ridge_depths(np.zeros(2, dtype=np.float32)), ValueError, "`height` must have two axes"),
+        (lambda: disk_opening(np.zeros((2, 2)), 3), TypeError, "`image` must be float32"),
+        (lambda: disk_opening(np.zeros(2, dtype=np.float32), 3), ValueError, "`image` must have two axes"),
+        (lambda: disk_opening(np.zeros((2, 2), dtype=np.float32), 4), OptionError, "`diameter` must be odd"),
+        (lambda: fill_holes(np.zeros((2, 2)), 3), TypeError, "`mask` must be bool"),
+        (lambda: fill_holes(np.zeros(2, dtype=bool), 3), ValueError, "`mask` must be"),
+        (lambda: solidities(np.zeros((2, 2)), []), TypeError, "`mask` must be bool"),
+        (lambda: solidities(np.zeros(2, dtype=bool), []), ValueError, "`mask` must have two axes"),
+        (lambda: solidities(np.zeros((2, 2), dtype=bool), [(0, 1, 1, 2)]), ValueError, "`boxes` must lie"),
+        (lambda: solidities(np.zeros((2, 2), dtype=bool), [(2**62, 0, 2**62, 1)]), ValueError, "`boxes` must lie"),
+        (lambda: beside(np.zeros((1, 2)), np.zeros((3, 2)), np.ones(2, dtype=bool), 1.0), ValueError, "`chosen` must"),
+        (lambda: beside(np.zeros((0, 2)), np.zeros((3, 2)), np.ones(3, dtype=bool), 1.0), ValueError, "`line` must"),
+    ],
+)
+def test_what_the_kernels_of_shape_cannot_read_is_named(call, error, named):
+    with pytest.raises(error, match=named):
+        call()
+
+
+def test_a_tree_that_is_none_is_named_before_it_is_read():
+    image = np.array([[0, 0, 9], [9, 9, 9]], dtype=np.uint8)
+    tree, steps = component_tree(image), np.zeros((2, 3), dtype=np.uint16)
+    far = replace(tree, order=tree.order + 100)
+    with pytest.raises(ValueError, match="`regions` must be regions"):
+        outlines(tree, np.array([2]))
+    with pytest.raises(ValueError, match=r"`tree\.order` must be places"):
+        outlines(far, np.array([0]))
+    with pytest.raises(ValueError, match=r"`tree\.order` must be places"):
+        rim_steps(steps, far, np.array([0]))
+    with pytest.raises(ValueError, match="`tree` must have the pixels"):
+        rim_steps(steps, replace(tree, start=tree.start + 100), np.array([0]))
+    with pytest.raises(ValueError, match="pixels must lie in its box"):
+        outlines(replace(tree, box=tree.box + np.array([0, 1, 0, 0], dtype=np.int32)), np.array([0]))
+    with pytest.raises(ValueError, match="`image` must have the shape"):
+        rim_steps(steps[:1], tree, np.array([0]))
+    with pytest.raises(TypeError, match="`image` must be uint16"):
+        rim_steps(image, tree, np.array([0]))

@@ -6,31 +6,41 @@ Every function takes ``impl="auto" | "reference" | "fast"`` and `ops` lists them
 from __future__ import annotations
 
 from karyofast.kernels.assign import assign
-from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
+from karyofast.kernels.axis import CurveFit, beside, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
+from karyofast.kernels.opening import disk_opening
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
+from karyofast.kernels.shape import Outlines, fill_holes, outlines, ridge_depths, rim_steps, solidities
 from karyofast.kernels.tree import component_tree, largest_above
 from karyofast.kernels.zones import zone_gaps
 
 __all__ = [
     "CurveFit",
+    "Outlines",
     "RegionTree",
     "assign",
+    "beside",
     "component_tree",
+    "disk_opening",
     "edge_distance",
     "evenly",
+    "fill_holes",
     "inner_path",
     "largest_above",
     "lifted_cores",
     "nearest",
+    "outlines",
     "own_run",
     "principal_curve",
     "prolonged",
     "relevance",
     "ridge",
+    "ridge_depths",
     "ridge_paths",
+    "rim_steps",
+    "solidities",
     "two_class_variance",
     "zone_gaps",
 ]

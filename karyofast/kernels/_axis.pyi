@@ -8,6 +8,13 @@ def nearest(
     square: NDArray[np.float64],
     path: int,
 ) -> None: ...
+def beside(
+    line: NDArray[np.float64],
+    points: NDArray[np.float64],
+    chosen: NDArray[np.uint8],
+    reach: float,
+    out: NDArray[np.float32],
+) -> int: ...
 def evenly(line: NDArray[np.float64]) -> NDArray[np.float64]: ...
 def prolonged(line: NDArray[np.float64], mask: NDArray[np.uint8], width: float, out: int) -> NDArray[np.float64]: ...
 def principal_curve(

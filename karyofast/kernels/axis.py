@@ -98,6 +98,54 @@ def nearest(
     return at.astype(np.int64), np.sqrt(square)
 
 
+def beside(
+    line: NDArray[Any], points: NDArray[Any], chosen: NDArray[np.bool_], reach: float, impl: Impl = "auto"
+) -> tuple[NDArray[np.float32], bool]:
+    """The chosen points that lie near a line, for a fit.
+
+    Parameters
+    ----------
+    line : float (n, 2)
+        Row, column; one or more.
+    points : float (m, 2)
+        Whole numbers below 2^24.
+    chosen : bool (m,)
+    reach : float
+        Largest distance from the nearest point of the line, px.
+    impl : Impl
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    near : float32 (k, 2)
+        X, y: column before row, as OpenCV has it; in the order of the points.
+    bent : bool
+        They do not all lie on one straight line; none and one do.
+
+    Raises
+    ------
+    ValueError
+        A shape is wrong, `line` is empty, or a coordinate is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> points = np.array([[0.0, 1.0], [1.0, 0.0], [9.0, 9.0]])
+    >>> near, bent = beside(np.array([[0.0, 0.0]]), points, np.array([True, True, True]), 2.0)
+    >>> near.tolist(), bent
+    ([[1.0, 0.0], [0.0, 1.0]], False)
+    """
+    line, points = _line(line, "line", 1), _line(points, "points", 0)
+    wanted = np.ascontiguousarray(chosen, dtype=np.bool_)
+    if wanted.shape != (len(points),):
+        raise ValueError(f"`chosen` must be of the shape (m,) of `points`. Got: {wanted.shape} and {points.shape}.")
+    if not use_fast(impl, "beside", _missing):
+        return reference_axis.beside(line, points, wanted, reach)
+    out = np.empty((len(points), 2), dtype=np.float32)
+    found = _axis.beside(line, points, wanted.view(np.uint8), reach, out) if len(points) else -1
+    return out[: found if found >= 0 else -1 - found], found >= 0
+
+
 def inner_path(
     mask: NDArray[np.bool_], depth: NDArray[np.float64], impl: Impl = "auto"
 ) -> tuple[NDArray[np.int64], float]:

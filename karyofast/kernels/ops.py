@@ -14,6 +14,7 @@ from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.operation import Arguments, Operation, Source, one_array
 from karyofast.kernels.ops_axis import AXIS_OPERATIONS
+from karyofast.kernels.ops_shape import SHAPE_OPERATIONS
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
 from karyofast.kernels.tree import component_tree, largest_above
@@ -94,13 +95,19 @@ def _scene_ridge(density: NDArray[np.uint8]) -> Arguments:
 
 def _draw_paths(source: Source) -> Arguments:
     shape = (source.integer(0, 10), source.integer(0, 10))
-    labels, count = ndimage.label(source.array(shape, np.uint8, 0, source.choice((1, 3))) == 1, np.ones((3, 3)))
-    return {"labels": np.asarray(labels, dtype=np.int32), "count": count + 1}
+    ridge, zones = (source.array(shape, np.uint8, 0, source.choice((1, most))) == 1 for most in (3, 9))
+    return {"ridge": ridge, "zones": zones}
 
 
 def _scene_paths(density: NDArray[np.uint8]) -> Arguments:
-    labels, count = ndimage.label(ridge(**_scene_ridge(density)), np.ones((3, 3)))
-    return {"labels": np.asarray(labels, dtype=np.int32), "count": count + 1}
+    line = ridge(**_scene_ridge(density))
+    near = ndimage.convolve(line.astype(np.uint8), np.ones((3, 3), dtype=np.uint8), mode="constant")
+    return {"ridge": line, "zones": ndimage.binary_dilation(line & (near > 3), np.ones((3, 3), dtype=bool))}
+
+
+def _paths_columns(found: list[tuple[NDArray[np.int64], tuple[int, int]]]) -> Mapping[str, NDArray[Any]]:
+    columns = {f"path {number}": path for number, (path, _) in enumerate(found)}
+    return columns | {"ends": np.array([ends for _, ends in found], dtype=np.int64).reshape(-1, 2)}
 
 
 def _draw_above(source: Source) -> Arguments:
@@ -221,7 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
         function=ridge_paths,
         draw=_draw_paths,
         scene=_scene_paths,
-        columns=lambda found: {f"path {number}": path for number, path in enumerate(found)},
+        columns=_paths_columns,
     ),
     Operation(
         name="largest_above",
@@ -239,6 +246,7 @@ OPERATIONS: tuple[Operation, ...] = (
         rtol=1e-12,  # the compiler may fuse a product with a sum
     ),
     *AXIS_OPERATIONS,
+    *SHAPE_OPERATIONS,
     Operation(
         name="assign",
         function=assign,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from karyofast.kernels.axis import CurveFit, evenly, inner_path, nearest, own_run, principal_curve, prolonged
+from karyofast.kernels.axis import CurveFit, beside, evenly, inner_path, nearest, own_run, principal_curve, prolonged
 from karyofast.kernels.operation import Arguments, Operation, Source, one_array
 from karyofast.kernels.ring import edge_distance
 
@@ -46,6 +46,18 @@ def _draw_nearest(source: Source) -> Arguments:
 def _scene_nearest(density: NDArray[np.uint8]) -> Arguments:
     mask = _scene_mask(density)
     return {"line": _scene_line(mask), "points": np.argwhere(mask)}
+
+
+def _draw_beside(source: Source) -> Arguments:
+    points = source.array((source.integer(0, 12), 2), np.int64, 0, source.choice((1, 9))).astype(np.float64)
+    chosen = source.array((len(points),), np.uint8, 0, 3) > 0
+    return {"line": _draw_line(source, 1), "points": points, "chosen": chosen, "reach": source.choice((0.0, 2.5, 50.0))}
+
+
+def _scene_beside(density: NDArray[np.uint8]) -> Arguments:
+    mask = _scene_mask(density)
+    points = np.argwhere(mask ^ ndimage.binary_erosion(mask)).astype(np.float64)
+    return {"line": _scene_line(mask), "points": points, "chosen": np.arange(len(points)) % 3 > 0, "reach": 9.0}
 
 
 def _draw_inner_path(source: Source) -> Arguments:
@@ -109,6 +121,10 @@ def _nearest_columns(result: tuple[NDArray[Any], NDArray[Any]]) -> Mapping[str, 
     return {"at": result[0], "distance": result[1]}
 
 
+def _beside_columns(result: tuple[NDArray[Any], bool]) -> Mapping[str, NDArray[Any]]:
+    return {"near": result[0], "bent": np.array(result[1])}
+
+
 def _path_columns(result: tuple[NDArray[Any], float]) -> Mapping[str, NDArray[Any]]:
     return {"path": result[0], "reach": np.array(result[1])}
 
@@ -120,6 +136,13 @@ AXIS_OPERATIONS: tuple[Operation, ...] = (
         draw=_draw_nearest,
         scene=_scene_nearest,
         columns=_nearest_columns,
+    ),
+    Operation(
+        name="beside",
+        function=beside,
+        draw=_draw_beside,
+        scene=_scene_beside,
+        columns=_beside_columns,
     ),
     Operation(
         name="inner_path",

@@ -214,9 +214,19 @@ def largest_above(parent: NDArray[np.int32], value: NDArray[np.float64]) -> NDAr
     return above
 
 
-def ridge_paths(labels: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
-    """Walks through the pixels of each label; the rules are in `ring.ridge_paths`."""
-    return [_walk(np.argwhere(labels == label)) for label in range(1, count)]
+def ridge_paths(ridge: NDArray[np.bool_], zones: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], tuple[int, int]]]:
+    """Parts by OpenCV, of which each is walked through; the rules are in `ring.ridge_paths`."""
+    import cv2
+
+    count, labels = cv2.connectedComponents((ridge & ~zones).astype(np.uint8), connectivity=8)
+    _, zone = cv2.connectedComponents(zones.astype(np.uint8), connectivity=8)
+    near = np.pad(zone, 1)
+    found = []
+    for label in range(1, count):
+        path = _walk(np.argwhere(labels == label))
+        ends = [int(near[row : row + 3, col : col + 3].max()) - 1 for row, col in (path[0], path[-1])]
+        found.append((path, (ends[0], ends[1] if len(path) > 1 else -1)))
+    return found
 
 
 def _walk(points: NDArray[np.int64]) -> NDArray[np.int64]:

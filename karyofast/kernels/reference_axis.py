@@ -24,6 +24,18 @@ def nearest(line: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[NDA
     return at, np.sqrt(square[np.arange(len(points)), at])
 
 
+def beside(
+    line: NDArray[np.float64], points: NDArray[np.float64], chosen: NDArray[np.bool_], reach: float
+) -> tuple[NDArray[np.float32], bool]:
+    """By `nearest`."""
+    near = points[chosen]
+    near = near[nearest(line, near)[1] <= reach]
+    if len(near) < 2:
+        return near[:, ::-1].astype(np.float32), False
+    rows, cols = (near - near[0]).T
+    return near[:, ::-1].astype(np.float32), bool((rows * cols[1] != cols * rows[1]).any())
+
+
 def inner_path(mask: NDArray[np.bool_], depth: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:
     """Dijkstra's algorithm three times: to one end, from it to the other, and between them where it is deep."""
     first = (int(np.argwhere(mask)[0, 0]), int(np.argwhere(mask)[0, 1]))

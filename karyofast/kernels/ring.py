@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -198,18 +197,21 @@ def ridge(
             f"`domain` and `radius` must have one shape (height, width), without NaN. "
             f"Got: {shape.shape} and {height.shape}."
         )
-    left, padded = rimmed(shape, 1), rimmed(height, 1)
+    left = rimmed(shape, 1)
     if impl == "numba":
-        numba_kernels().ridge(left, padded, float(least))
+        numba_kernels().ridge(left, rimmed(height, 1), float(least))
     elif use_fast(impl, "ridge", _missing):
-        _ridge.ridge(left.view(np.uint8), padded, float(least))
+        if shape.size:
+            _ridge.ridge(left.view(np.uint8), np.ascontiguousarray(height), float(least))
     else:
         return reference.ridge(shape, height, float(least))
     return left[1:-1, 1:-1]
 
 
-def ridge_paths(labels: NDArray[np.int32], count: int, impl: Impl = "auto") -> list[NDArray[np.int64]]:
-    """The pixels of each labelled line in the order of a walk along it.
+def ridge_paths(
+    ridge: NDArray[np.bool_], zones: NDArray[np.bool_], impl: Impl = "auto"
+) -> list[tuple[NDArray[np.int64], tuple[int, int]]]:
+    """The lines that zones leave of a ridge, each as the pixels of a walk along it.
 
     The walk begins at a pixel with the fewest neighbours, of those the first in row-major order, and goes on to the
     first neighbour not yet met: above, right, below, left, then the corners clockwise from above right. It ends where
@@ -217,47 +219,56 @@ def ridge_paths(labels: NDArray[np.int32], count: int, impl: Impl = "auto") -> l
 
     Parameters
     ----------
-    labels : int32 (height, width)
-        0 for no line, 1 .. count - 1 for the lines, as from `cv2.connectedComponents` with connectivity 8: each of them
-        there and connected, none next to another.
-    count : int
-        One more than the lines.
+    ridge : bool (height, width)
+        8-connected parts of it outside of the zones are lines.
+    zones : bool (height, width)
+        Its 8-connected parts are numbered from 0, as the lines are, in the order of their first blocks of 2 x 2 pixels.
     impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
     Returns
     -------
-    list of int64 (n, 2)
-        Row, column; in the order of the labels.
+    list of (int64 (n, 2), (int, int))
+        Row, column; and the numbers of the zones beside the first and the last pixel, the highest of several, -1 for
+        none. Where a line has one pixel its end counts as free.
 
     Raises
     ------
     TypeError
-        `labels` is not int32.
+        An array is not bool.
     ValueError
-        `labels` has not two axes, or its values are not 0 .. count - 1.
+        They have not two axes or not one shape.
 
     Examples
     --------
     >>> import numpy as np
-    >>> labels = np.array([[1, 0, 0], [0, 1, 1]], dtype=np.int32)
-    >>> ridge_paths(labels, 2)[0].tolist()
-    [[0, 0], [1, 1], [1, 2]]
+    >>> ridge = np.array([[1, 0, 0, 1], [0, 1, 1, 0]], dtype=bool)
+    >>> zones = np.array([[0, 0, 0, 1], [0, 0, 0, 0]], dtype=bool)
+    >>> path, ends = ridge_paths(ridge, zones)[0]
+    >>> path.tolist(), ends
+    ([[0, 0], [1, 1], [1, 2]], (-1, 0))
     """
-    given: NDArray[Any] = np.asarray(labels)
-    if given.dtype != np.int32:
-        raise TypeError(f"`labels` must be int32. Got: {given.dtype}. Take those of cv2.connectedComponents.")
-    if given.ndim != 2:
-        raise ValueError(f"`labels` must have two axes (height, width). Got: shape {given.shape}.")
-    if given.size and not 0 <= given.min() <= given.max() < count:
-        raise ValueError(f"`labels` must be 0 .. count - 1. Got: {given.min()} .. {given.max()} and count={count}.")
-    if not use_fast(impl, "ridge_paths", _missing):
-        return reference.ridge_paths(given, count)
-    order, end = np.empty(np.count_nonzero(given) + 1, dtype=np.int64), np.zeros(max(count, 1), dtype=np.int64)
-    padded = rimmed(given, 1)
-    _ridge.ridge_paths(padded, count, order, end)
-    points = np.stack(np.divmod(order[: end[-1]], padded.shape[1]), axis=1) - 1
-    return [points[first:last] for first, last in pairwise(end.tolist())]
+    line, around = (np.ascontiguousarray(mask) for mask in (ridge, zones))
+    if line.dtype != np.bool_ or around.dtype != np.bool_:
+        raise TypeError(f"`ridge` and `zones` must be bool. Got: {line.dtype} and {around.dtype}. Compare them first.")
+    if line.ndim != 2 or line.shape != around.shape:
+        raise ValueError(
+            f"`ridge` and `zones` must have one shape (height, width). Got: {line.shape} and {around.shape}."
+        )
+    fast = use_fast(impl, "ridge_paths", _missing)
+    pixels = int(np.count_nonzero(line))
+    if pixels == 0:
+        return []
+    if not fast:
+        return reference.ridge_paths(line, around)
+    order, end, zone = np.empty(pixels, np.int64), np.empty(pixels, np.int64), np.empty((pixels, 2), np.int32)
+    count = _ridge.ridge_paths(line.view(np.uint8), around.view(np.uint8), order, end, zone)
+    ends = end[:count].tolist()
+    points = np.stack(np.divmod(order[: ends[-1] if ends else 0], line.shape[1]), axis=1)
+    return [
+        (points[first:last], (start, stop))
+        for first, last, (start, stop) in zip([0, *ends], ends, zone[:count].tolist(), strict=False)
+    ]
 
 
 def _pairs(values: ArrayLike, name: str) -> NDArray[np.float64]:

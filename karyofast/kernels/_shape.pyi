@@ -1,0 +1,22 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def ridge_depths(height: NDArray[np.float32], top: float, out: NDArray[np.float32]) -> int: ...
+def outlines(
+    order: NDArray[np.int32],
+    start: NDArray[np.int32],
+    area: NDArray[np.int32],
+    box: NDArray[np.int32],
+    width: int,
+    bin: float,
+    out: NDArray[np.float64],
+) -> bool: ...
+def solidities(mask: NDArray[np.uint8], box: NDArray[np.int64], out: NDArray[np.float64]) -> None: ...
+def fill_holes(mask: NDArray[np.uint8], most: float) -> int: ...
+def rim_steps(
+    image: NDArray[np.uint16],
+    order: NDArray[np.int32],
+    start: NDArray[np.int32],
+    area: NDArray[np.int32],
+    out: NDArray[np.float64],
+) -> None: ...

@@ -1,0 +1,77 @@
+"""Greyscale opening by a disk: wrapper that validates and allocates for csrc/opening_core.c."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from karyofast.errors import OptionError
+from karyofast.kernels import reference_shape
+from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+
+try:
+    from karyofast.kernels import _opening
+except ImportError as error:
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+WIDEST = 4095
+"""Largest diameter, px."""
+
+
+def disk_opening(image: NDArray[np.float32], diameter: int, impl: Impl = "auto") -> NDArray[np.float32]:
+    """Greyscale opening by a disk: what of the image stands under a surface that the disk can reach from below.
+
+    Parameters
+    ----------
+    image : float32 (height, width)
+        Finite. What lies beyond it does not count.
+    diameter : int
+        Odd, px: of OpenCV's ``MORPH_ELLIPSE``.
+    impl : Impl
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    float32 (height, width)
+
+    Raises
+    ------
+    TypeError
+        `image` is not float32.
+    ValueError
+        `image` has not two axes, or `diameter` is not odd or not in 1 .. 4095.
+    NotBuiltError
+        `impl` is "fast" and the compiled kernel is not there.
+
+    References
+    ----------
+    Serra, "Image analysis and mathematical morphology", 1982.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> disk_opening(np.array([[0, 9, 0, 5, 5, 5, 0]], dtype=np.float32), 3).tolist()
+    [[0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 0.0]]
+    """
+    given: NDArray[Any] = np.asarray(image)
+    if given.dtype != np.float32:
+        raise TypeError(f"`image` must be float32. Got: {given.dtype}. Convert it first.")
+    if given.ndim != 2:
+        raise ValueError(f"`image` must have two axes (height, width). Got: shape {given.shape}. Pass one channel.")
+    if diameter % 2 != 1 or not 1 <= diameter <= WIDEST:
+        raise OptionError(f"`diameter` must be odd and in 1 .. {WIDEST}. Got: {diameter!r}.")
+    fast = use_fast(impl, "disk_opening", _missing)
+    if given.size == 0:
+        return given.copy()
+    disk = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)), dtype=np.uint8)
+    if not fast:
+        return reference_shape.disk_opening(given, disk)
+    out = np.empty(given.shape, dtype=np.float32)
+    reach = (disk.sum(axis=1, dtype=np.int32) - 1) // 2
+    _opening.disk_opening(np.ascontiguousarray(given), reach, out, cpu_path(impl, "disk_opening"))
+    return out

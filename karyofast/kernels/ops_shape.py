@@ -1,0 +1,127 @@
+"""The kernels of breadth and outlines in the table of kernels (`karyofast.kernels.ops`), with their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from karyofast.kernels.opening import disk_opening
+from karyofast.kernels.operation import Arguments, Operation, Source, one_array
+from karyofast.kernels.shape import Outlines, fill_holes, outlines, ridge_depths, rim_steps, solidities
+from karyofast.kernels.tree import component_tree
+
+
+def _draw_heights(source: Source) -> Arguments:
+    shape = (source.integer(0, 12), source.integer(0, 12))
+    top = source.choice((0, 1, 3, 200))
+    return {"height": source.array(shape, np.uint8, 0, top).astype(np.float32) * np.float32(0.7)}
+
+
+def _scene_heights(density: NDArray[np.uint8]) -> Arguments:
+    return {"height": density.astype(np.float32) - np.float32(density.min())}
+
+
+def _draw_outlines(source: Source) -> Arguments:
+    shape = (source.integer(1, 9), source.integer(1, 9))
+    tree = component_tree(source.array(shape, np.uint8, 0, source.choice((1, 4))), source.choice((4, 8)))
+    chosen = [number for number in range(len(tree)) if source.integer(0, 1)]
+    return {"tree": tree, "regions": np.array(chosen, dtype=np.int64)}
+
+
+def _scene_outlines(density: NDArray[np.uint8]) -> Arguments:
+    tree = component_tree(255 - density, max_level=255 - int(density.max()) // 2)
+    return {"tree": tree, "regions": np.flatnonzero(tree.parent < 0)}
+
+
+def _outline_columns(seen: Outlines) -> Mapping[str, NDArray[Any]]:
+    return {"disk": seen.disk, "aspect": seen.aspect, "votes": seen.votes}
+
+
+def _draw_steps(source: Source) -> Arguments:
+    arguments = _draw_outlines(source)
+    return {"image": source.array(arguments["tree"].shape, np.uint16, 0, source.choice((1, 65535))), **arguments}
+
+
+def _scene_steps(density: NDArray[np.uint8]) -> Arguments:
+    tree = component_tree(255 - density, min_area=100)
+    return {"image": np.uint16(257) * density, "tree": tree, "regions": np.arange(len(tree))[::7]}
+
+
+def _draw_masks(source: Source) -> Arguments:
+    height, width = source.integer(0, 12), source.integer(0, 12)
+    boxes = []
+    for _ in range(source.integer(0, 4)):
+        top, left = source.integer(0, height), source.integer(0, width)
+        boxes.append((top, left, source.integer(0, height - top), source.integer(0, width - left)))
+    mask = source.array((height, width), np.uint8, 0, source.choice((1, 4))) == 1
+    return {"mask": mask, "boxes": np.array(boxes, dtype=np.int64).reshape(len(boxes), 4)}
+
+
+def _scene_masks(density: NDArray[np.uint8]) -> Arguments:
+    mask = density > int(density.max()) // 2
+    found = ndimage.find_objects(ndimage.label(mask)[0])
+    boxes = [(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start) for rows, cols in found]
+    return {"mask": mask, "boxes": boxes}
+
+
+def _draw_holes(source: Source) -> Arguments:
+    shape = (source.integer(0, 10), source.integer(0, 10))
+    return {"mask": source.array(shape, np.uint8, 0, source.choice((1, 4))) > 0, "most": source.choice((0, 1.5, 9))}
+
+
+def _draw_opening(source: Source) -> Arguments:
+    shape = (source.integer(0, 12), source.integer(0, 12))
+    image = source.array(shape, np.int16, -3, source.choice((-2, 9))).astype(np.float32)
+    return {"image": image, "diameter": source.choice((1, 3, 5, 9, 15, 31))}
+
+
+SHAPE_OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        name="ridge_depths",
+        function=ridge_depths,
+        draw=_draw_heights,
+        scene=_scene_heights,
+        columns=one_array,
+    ),
+    Operation(
+        name="outlines",
+        function=outlines,
+        draw=_draw_outlines,
+        scene=_scene_outlines,
+        columns=_outline_columns,
+        rtol=1e-9,  # moments are differences
+    ),
+    Operation(
+        name="rim_steps",
+        function=rim_steps,
+        draw=_draw_steps,
+        scene=_scene_steps,
+        columns=one_array,
+    ),
+    Operation(
+        name="solidities",
+        function=solidities,
+        draw=_draw_masks,
+        scene=_scene_masks,
+        columns=one_array,
+        rtol=1e-6,  # OpenCV sums the rim in single precision
+    ),
+    Operation(
+        name="fill_holes",
+        function=fill_holes,
+        draw=_draw_holes,
+        scene=lambda density: {"mask": density > int(density.max()) // 2, "most": 40.0},
+        columns=one_array,
+    ),
+    Operation(
+        name="disk_opening",
+        function=disk_opening,
+        draw=_draw_opening,
+        scene=lambda density: {"image": density.astype(np.float32), "diameter": 15},
+        columns=one_array,
+    ),
+)
