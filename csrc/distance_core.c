@@ -4,7 +4,7 @@
  * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns, what fits a vector in 16 bit. For
  * the columns x of a block the columns u of another, `gap` columns away, can only matter where gap^2 + least depth^2 of that
  * block is within the greatest distance that the first may have. That is known before anything is tried: from one row to the
- * next a distance grows by 1 at most. So blocks are tried outwards until the gap alone is too far, and nearly all are passed
+ * next a distance grows by 1 at most, and none is greater than the depth of its column. So blocks are tried outwards until the gap alone is too far, and nearly all are passed
  * over. No branch depends on a single pixel. A block is tried in 16 bit, where twice as many columns fit a vector, or in 32
  * bit where a distance may reach KF_NEAR.
  * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
@@ -23,7 +23,7 @@ enum { KF_NONE = KF_FAR * KF_FAR };             /* above every squared distance 
 typedef struct {
     int32_t blocks;
     int32_t *square, *least, *steps; /* of the depths; the least of each block */
-    int32_t *worst;                  /* of each block no squared distance in the row above was greater */
+    int32_t *worst;                  /* of each block no squared distance in the row is greater */
     uint16_t *near_square, *near_steps;
 } kf_row_scratch;
 
