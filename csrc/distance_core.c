@@ -4,8 +4,8 @@
  * Both passes are vectorised over columns. A row is cut into blocks of KF_LANES columns, what fits a vector in 16 bit. For
  * the columns x of a block the columns u of another, `gap` columns away, can only matter where gap^2 + least depth^2 of that
  * block is within the greatest distance that the first may have. That is known before anything is tried: from one row to the
- * next a distance grows by 1 at most, and none is greater than the depth of its column. So blocks are tried outwards until the gap alone is too far, and nearly all are passed
- * over. No branch depends on a single pixel. A block is tried in 16 bit, where twice as many columns fit a vector, or in 32
+ * next a distance grows by 1 at most, and none is greater than the depth of its column. So blocks are tried outwards until
+ * the gap alone is too far, and nearly all are passed over. No branch depends on a single pixel. A block is tried in 16 bit, where twice as many columns fit a vector, or in 32
  * bit where a distance may reach KF_NEAR.
  * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
  * Memory 2 bytes a pixel and 18 a column. Bands of columns and of rows can go to threads of their own. */

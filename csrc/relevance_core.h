@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { KF_SCRATCH = 34 };
+enum { KF_SCRATCH = 23 };
 
 /* Row, column pairs, finite. */
 typedef struct {
@@ -13,7 +13,8 @@ typedef struct {
     double weight; /* lambda, 0..1 */
 } kf_cluster;
 
-/* best, value: [points]. scratch: KF_SCRATCH floats a seed. path: of cpu.h. */
-void kf_relevance(const kf_cluster *cluster, float *scratch, int64_t *best, double *value, int path);
+/* best, value: [points]. scratch: KF_SCRATCH a seed; order: two numbers a point; both are written over. Points and seeds
+ * fewer than 2^31. path: of cpu.h. */
+void kf_relevance(const kf_cluster *cluster, double *scratch, int32_t *order, int64_t *best, double *value, int path);
 
 #endif

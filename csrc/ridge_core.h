@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 /* Take pixels of `left` (height * width, 0 or 1, its outermost rows and columns 0) away by rising `radius` (without those
- * rows and columns), which holds no NaN; an end of `least` or more stays. Returns 0, or -1 where there is no memory, and `left` is half done then. */
+ * rows and columns), which holds no NaN; an end of `least` or more stays. Returns 0, or -1 where there is no memory, and
+ * `left` is half done then. */
 int kf_ridge(uint8_t *left, const double *radius, int64_t height, int64_t width, double least);
 
 /* Walks along lines. */

@@ -7,6 +7,7 @@
  * sorted (Andrew 1979); its holes are parts of runs that are off, joined by a union-find forest. */
 #include "shape_core.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -85,8 +86,7 @@ static int kf_otsu(const int64_t *often, int64_t pixels) {
         below *= share;
         share += own;
         const double rest = 1.0 - share;
-        if ((share < rest ? share : rest) < 1.1920928955078125e-07 || (share < rest ? rest : share) > 1.0 - 1.1920928955078125e-07)
-            continue;
+        if (!(share >= FLT_EPSILON && rest >= FLT_EPSILON)) continue; /* one class has next to nothing */
         below = (below + level * own) / share;
         const double above = (mean - share * below) / rest, apart = share * rest * (below - above) * (below - above);
         if (apart > widest) widest = apart, found = level;

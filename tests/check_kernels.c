@@ -175,15 +175,17 @@ static void check_distance(int path) {
 }
 
 static void check_relevance(int path) {
-    enum { POINTS = 45, SEEDS = 7 };
-    double point[2 * POINTS], gradient[2 * POINTS], seed[2 * SEEDS], value[POINTS];
+    enum { POINTS = 145, MOST = 70 };
+    const int SEEDS = draw(2) ? 7 : 40 + (int)draw(30), span = draw(2) ? 30 : 300;
+    double point[2 * POINTS], gradient[2 * POINTS], seed[2 * MOST], value[POINTS];
     int64_t best[POINTS];
-    float scratch[KF_SCRATCH * SEEDS];
-    for (int i = 0; i < 2 * POINTS; i++) point[i] = draw(30), gradient[i] = (int)draw(5) - 2;
-    for (int i = 0; i < 2 * SEEDS; i++) seed[i] = draw(30) + 0.5 * draw(2);
+    int32_t order[2 * POINTS];
+    double scratch[KF_SCRATCH * MOST];
+    for (int i = 0; i < 2 * POINTS; i++) point[i] = draw((uint32_t)span), gradient[i] = (int)draw(5) - 2;
+    for (int i = 0; i < 2 * SEEDS; i++) seed[i] = draw((uint32_t)span) + 0.5 * draw(2);
     const double weight = draw(11) / 10.0;
     const kf_cluster cluster = {point, gradient, seed, POINTS, SEEDS, weight};
-    kf_relevance(&cluster, scratch, best, value, path);
+    kf_relevance(&cluster, scratch, order, best, value, path);
     int right = 1;
     for (int i = 0; i < POINTS; i++) {
         double highest = -1.0;
@@ -709,7 +711,8 @@ static void check_body(void) {
     double hull = 0, rim = 0; /* edges of the hull: all other pixels lie on one side, or between */
     for (int32_t i = 0; i < area; i++)
         for (int32_t k = 0; k < area; k++) {
-            const int64_t row = order[i] / width, col = order[i] % width, down = order[k] / width - row, across = order[k] % width - col;
+            const int64_t row = order[i] / width, col = order[i] % width;
+            const int64_t down = order[k] / width - row, across = order[k] % width - col;
             int edge = i != k;
             for (int32_t at = 0; at < area && edge; at++) {
                 const int64_t y = order[at] / width - row, x = order[at] % width - col, turn = down * x - across * y;
@@ -781,7 +784,10 @@ static void check_beside(void) {
     int64_t found = 0;
     int bent = 0, right = 1;
     for (int64_t i = 0; i < 2 * count; i++) line[i] = draw(9) / 2.0;
-    for (int64_t i = 0; i < points; i++) point[2 * i] = draw(9), point[2 * i + 1] = draw((uint32_t)broad), chosen[i] = draw(3) > 0;
+    for (int64_t i = 0; i < points; i++) {
+        point[2 * i] = draw(9), point[2 * i + 1] = draw((uint32_t)broad);
+        chosen[i] = draw(3) > 0;
+    }
     const int64_t got = kf_beside(line, count, point, chosen, points, reach, out);
     for (int64_t i = 0; i < points; i++) {
         int near = 0;
