@@ -322,17 +322,24 @@ def compared(
         )
 
 
+def processor() -> str:
+    """Its name; a virtual machine's may say little, so also family and model, where the system tells them."""
+    told = dict(
+        (part.strip() for part in line.split(":", 1))
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if ":" in line
+    )
+    if "model name" not in told:
+        return platform.machine()
+    return f"{told['model name']} (family {told.get('cpu family', '?')}, model {told.get('model', '?')})"
+
+
 def table(data: Path, rounds: int, only: str) -> str:
     """The table, under a line that names machine and versions."""
     cv2.setNumThreads(1)
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     rows = [
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, path {cpu_paths()[-1]}, "
+        f"{processor()}, {os.cpu_count()} cores, path {cpu_paths()[-1]}, "
         f"Python {platform.python_version()}, {versions}; {datetime.date.today()}; one thread where not said.",
         "",
         "| operation | peer | picture | ours, ms | peer, ms | ratio (quartiles) | ours, bytes a pixel |",
