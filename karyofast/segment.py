@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from karyofast import segment_arms, segment_axis, segment_rrt
+from karyofast import segment_arms, segment_axis, segment_rrt, segment_watershed
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment_lift import Lifted, Separator, typical_width
@@ -58,7 +58,7 @@ def segment(
     if options.method == "rrt":
         pieces_of = segment_rrt.separate_all(metaphase, candidates, options)
     else:
-        pieces_of = [segment_rrt.watershed(metaphase, one) for one in candidates]
+        pieces_of = [segment_watershed.watershed(metaphase, one) for one in candidates]
     return [replace(piece, candidate=number) for number, pieces in enumerate(pieces_of) for piece in pieces]
 
 

@@ -1,4 +1,4 @@
-"""Separation by the ring radius transform (paper section 4, eq. 5 and 6; ``method="rrt"``), and the watershed baseline.
+"""Separation by the ring radius transform (paper section 4, eq. 5 and 6; ``method="rrt"``).
 
 A cluster is eroded and its edges are found (Canny). The ring radius of a pixel is its distance to the nearest edge
 pixel; its ridge is the medial axis (`karyofast.ridge`), the mean of each connected piece of it a seed. Each edge pixel
@@ -9,8 +9,6 @@ along the medial axis are joined first, since chromosomes bend, and every pixel 
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,12 +50,6 @@ SEAM_LENGTH = 1.3
 
 OPEN_END = 0.5
 """Widths by which a seam may stop short of the outline, where smoothing has filled it; less than a chromosome."""
-
-RISE = 0.45
-"""Height of a maximum of the distance over its saddle, share of the highest, for a marker of its own (watershed).
-
-The width of a banded chromosome varies by a quarter; chosen on simulated spreads, where less cuts bands apart."""
-
 
 SQUARE = np.ones((3, 3), np.uint8)
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -257,35 +249,7 @@ def _cut_up(
             Chromosome(candidate.box, candidate.mask, 0.3 if unclear else 0.7, flags=("cluster",) if unclear else ())
         ]
     given = rimmed(candidate.mask, MARGIN)
-    return _chromosomes([one & given for one in masks], [one.covered for one in parts], candidate.box)
-
-
-def watershed(metaphase: Metaphase, candidate: Candidate) -> list[Chromosome]:
-    """Separate one candidate by a watershed of its distance to the background: the baseline, blind to crossings.
-
-    Parameters
-    ----------
-    metaphase : Metaphase
-        Unused: the watershed sees the outline only.
-    candidate : Candidate
-
-    Returns
-    -------
-    list of Chromosome
-        Disjoint; together the candidate's mask.
-    """
-    del metaphase
-    mask = rimmed(candidate.mask, MARGIN)
-    depth = edge_distance(~mask).astype(np.float32)
-    rise = np.float32(max(RISE * float(depth.max()), 0.5))
-    above = depth - _reconstruct(depth - rise, depth)
-    count, markers = cv2.connectedComponents((above > 0.01 * rise).astype(np.uint8), connectivity=8)
-    high = [dome for dome in range(1, count) if float(above[markers == dome].max()) > 0.99 * rise]  # but for rounding
-    if len(high) < 2:
-        return [Chromosome(candidate.box, candidate.mask)]
-    basins = _flooded(np.where(np.isin(markers, high), markers, 0), depth)
-    masks = [basins == dome for dome in high]
-    return _chromosomes(masks, masks, candidate.box)
+    return chromosomes([one & given for one in masks], [one.covered for one in parts], candidate.box)
 
 
 def _check_width(typical_width: float) -> None:
@@ -371,17 +335,7 @@ def _gap(seams: NDArray[np.bool_], eroded: NDArray[np.bool_], width: float) -> N
     return gap | (closed & eroded & (edge_distance(seams) <= OPEN_END * width))
 
 
-def _reconstruct(seed: NDArray[np.float32], bound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Morphological reconstruction by dilation of `seed` under `bound`."""
-    kernel = np.ones((3, 3), np.uint8)
-    while True:
-        grown = np.minimum(cv2.dilate(seed, kernel), bound).astype(np.float32)
-        if np.array_equal(grown, seed):
-            return grown
-        seed = grown
-
-
-def _chromosomes(masks: Sequence[NDArray[np.bool_]], sure: Sequence[NDArray[np.bool_]], box: Box) -> list[Chromosome]:
+def chromosomes(masks: Sequence[NDArray[np.bool_]], sure: Sequence[NDArray[np.bool_]], box: Box) -> list[Chromosome]:
     """Masks on the canvas as chromosomes; the score is the share of each that is `sure`."""
     shared = np.sum(np.stack(masks), axis=0, dtype=np.uint8) > 1  # 256 cover no pixel
     found = []
@@ -393,19 +347,3 @@ def _chromosomes(masks: Sequence[NDArray[np.bool_]], sure: Sequence[NDArray[np.b
         flag = "overlap" if bool((shared & mask).any()) else "touching"
         found.append(Chromosome(tight, mask[top:bottom, left:right], score, flags=(flag,)))
     return found
-
-
-def _flooded(markers: NDArray[np.int32], depth: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Grow the markers over all pixels with a depth, the deepest neighbours first."""
-    basins = markers.copy()
-    order = itertools.count()  # of pixels equally deep the one reached first
-    heap = [(-float(depth[at]), next(order), at) for at in zip(*np.nonzero(markers), strict=True)]
-    heapq.heapify(heap)
-    while heap:
-        _, _, (row, col) = heapq.heappop(heap)
-        for down, across in ridge.RING:
-            at = (row + down, col + across)
-            if depth[at] > 0 and basins[at] == 0:
-                basins[at] = basins[row, col]
-                heapq.heappush(heap, (-float(depth[at]), next(order), at))
-    return basins

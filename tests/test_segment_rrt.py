@@ -12,7 +12,8 @@ from karyofast.io import read_metaphase
 from karyofast.kernels import edge_distance, relevance
 from karyofast.segment import segment
 from karyofast.segment_lift import typical_width
-from karyofast.segment_rrt import is_single, separate, separate_all, singles, watershed
+from karyofast.segment_rrt import is_single, separate, separate_all, singles
+from karyofast.segment_watershed import watershed
 from karyofast.types import Box, Candidate, Metaphase
 
 WIDTH = 14.0
