@@ -5,10 +5,11 @@
  * the columns x of a block the columns u of another, `gap` columns away, can only matter where gap^2 + least depth^2 of that
  * block is within the greatest distance that the first may have. That is known before anything is tried: from one row to the
  * next a distance grows by 1 at most, and none is greater than the depth of its column. So blocks are tried outwards until
- * the gap alone is too far, and nearly all are passed over. No branch depends on a single pixel. A block is tried in 16 bit, where twice as many columns fit a vector, or in 32
- * bit where a distance may reach KF_NEAR.
+ * the gap alone is too far, and nearly all are passed over. No branch depends on a single pixel. A block is tried in 16 bit,
+ * where twice as many columns fit a vector, or in 32 bit where a distance may reach KF_NEAR. Roots of what is found in 16 bit
+ * are taken once and looked up.
  * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
- * Memory 2 bytes a pixel and 18 a column. Bands of columns and of rows can go to threads of their own. */
+ * Memory 2 bytes a pixel, 18 a column and 8 a root. Bands of columns and of rows can go to threads of their own. */
 #include "distance_core.h"
 
 #include <math.h>
@@ -25,6 +26,8 @@ typedef struct {
     int32_t *square, *least, *steps; /* of the depths; the least of each block */
     int32_t *worst;                  /* of each block no squared distance in the row is greater */
     uint16_t *near_square, *near_steps;
+    double *root;                    /* of the first whole numbers: to look one up takes less than to take it */
+    int32_t roots;                   /* how many are known */
 } kf_row_scratch;
 
 /* What no squared distance exceeds where none in the row above exceeds `worst`: (sqrt(worst) + 1)^2, rounded up. */
@@ -39,12 +42,15 @@ static inline int kf_matters(const kf_row_scratch *row, int32_t block, int32_t w
 }
 
 /* KF_ONE_BY_ONE before a loop over the lanes: it is to become vectors, not to be unrolled before. KF_APART: a function of
- * its own, since where it is part of another the compiler keeps the lanes in registers of their own. */
+ * its own, since where it is part of another the compiler keeps the lanes in registers of their own. KF_NO_VECTOR in a loop
+ * that is to stay one of single items, for what a processor gathers it gathers slowly. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define KF_APART __attribute__((noinline))
+#define KF_NO_VECTOR __asm__ volatile("")
 #define KF_ONE_BY_ONE _Pragma("GCC unroll 1")
 #else
 #define KF_APART
+#define KF_NO_VECTOR ((void)0)
 #define KF_ONE_BY_ONE
 #endif
 
@@ -53,7 +59,7 @@ static inline int kf_matters(const kf_row_scratch *row, int32_t block, int32_t w
 
 int64_t kf_distance_scratch(int32_t width) {
     const int64_t reach = width + KF_LANES_avx512, blocks = reach / KF_LANES_portable + 1;
-    return reach + 2 * blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
+    return 2 * (KF_NEAR + 1) + reach + 2 * blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
 }
 
 void kf_distance_columns(const uint8_t *edges, int32_t height, int32_t width, int32_t begin, int32_t end,
@@ -77,9 +83,11 @@ void kf_distance_rows(const uint16_t *depth, int32_t width, int32_t begin, int32
                       int path) {
     const int32_t lanes = path == KF_AVX512 ? KF_LANES_avx512 : path == KF_AVX2 ? KF_LANES_avx2 : KF_LANES_portable;
     const int32_t blocks = (width + lanes - 1) / lanes, reach = lanes * blocks;
+    double *root = (double *)scratch;
+    scratch += 2 * (KF_NEAR + 1);
     int32_t *least = scratch + reach, *worst = least + blocks, *steps = worst + blocks + reach;
     uint16_t *near_square = (uint16_t *)(steps + reach + 1);
-    const kf_row_scratch row = {blocks, scratch, least, steps, worst, near_square, near_square + 2 * (int64_t)reach};
+    kf_row_scratch row = {blocks, scratch, least, steps, worst, near_square, near_square + 2 * (int64_t)reach, root, 0};
     for (int32_t block = 0; block < blocks; block++) worst[block] = KF_NONE - 1;
     for (int32_t step = -reach; step <= reach; step++) {
         steps[step] = step * step;
