@@ -26,7 +26,7 @@
 
 enum { KF_POINTS = 32 };                               /* edge pixels at a time */
 enum { KF_TILES = 64, KF_KEYS = KF_TILES * KF_TILES }; /* of the Z curve: to a side; in all */
-enum { KF_MANY = 32 };                                 /* seeds from which it pays to leave out distant ones */
+enum { KF_MANY = 150 };                                /* seeds from which it pays to leave out distant ones */
 enum { KF_GROUP = 16 };                                /* seeds that are passed over together */
 enum { KF_ROOT = 0x5f3759df };
 static const float KF_HALF = 0.50115f; /* a half, moved so that the step errs equally to both sides */
@@ -223,6 +223,7 @@ static void kf_take_one(kf_seeds *seeds, int64_t at, int taken) {
  * the farthest pixel is. */
 static void kf_take(kf_seeds *seeds, const kf_points *block, double radius, const kf_steps *steps) {
     float least[2] = {block->row[0], block->col[0]}, most[2] = {block->row[0], block->col[0]};
+    if (radius == INFINITY && seeds->taken == seeds->count) return; /* they are all there from the block before */
     seeds->taken = 0;
     if (radius == INFINITY) {
         for (int64_t at = 0; at < seeds->count; at++) kf_take_one(seeds, at, 1);
@@ -250,17 +251,18 @@ typedef struct {
     const kf_cluster *cluster;
     kf_steps steps;
     kf_seeds seeds;
-    double slip; /* most that a coordinate of a seed was rounded by */
+    double slip;  /* most that a coordinate of a seed was rounded by */
+    double slack; /* by which a seed's relevance may be above its bound, but for the slip of the pixel */
+    double held;  /* share of a bound that its lowest bits hold */
     uint32_t place_bits;
 } kf_search;
 
 /* Best and value of pixel i of the block, by the seeds taken. */
 static void kf_settle(const kf_search *search, const kf_points *block, int64_t i, int64_t point, int64_t *best, double *value) {
     const kf_cluster *cluster = search->cluster;
-    const double half = 0.5 * cluster->weight, held = ldexp(search->place_bits, -23), off = search->steps.root_off;
-    const double slack = half * off + 0.06 * off + ldexp(1.0, -18) + 10.0 * (search->slip + block->slip);
+    const double half = 0.5 * cluster->weight, slack = search->slack + 10.0 * block->slip;
     const double likely = block->likely[i];
-    if (likely - half - slack > (1.0 + held) * (double)kf_from_bits((uint32_t)block->next[i])) {
+    if (likely - half - slack > (1.0 + search->held) * (double)kf_from_bits((uint32_t)block->next[i])) {
         *best = search->seeds.number[block->best[i] & search->place_bits];
         *value = likely;
         return;
@@ -288,7 +290,7 @@ static int64_t kf_round(kf_search *search, int32_t *order, int64_t points, doubl
         search->steps.value(&search->seeds, cluster->weight, search->place_bits, &block);
         const int all = search->seeds.taken == cluster->seeds;
         const double slip = search->slip + block.slip;
-        search->steps.reach(&block, 1.0f - weight, (float)(1e-5 + 10.0 * slip), reach);
+        if (!all) search->steps.reach(&block, 1.0f - weight, (float)(1e-5 + 10.0 * slip), reach);
         for (int64_t i = 0; i < together; i++) {
             const int64_t point = order[first + i];
             /* what rounding takes from distances */
@@ -312,7 +314,10 @@ static void kf_lay_out(const kf_cluster *cluster, double *scratch, kf_seeds *see
     seeds->place = (int32_t *)(next += count);
     seeds->values = next += count;
     seeds->least = next + KF_POINTS * count;
-    kf_along(cluster->seed, count, (int32_t *)seeds->values, seeds->number);
+    if (count < KF_MANY)
+        for (int64_t at = 0; at < count; at++) seeds->number[at] = (int32_t)at;
+    else
+        kf_along(cluster->seed, count, (int32_t *)seeds->values, seeds->number);
     for (int64_t at = 0; at < count; at++)
         for (int k = 0; k < 2; k++) {
             const double given = seeds->given[k][at] = cluster->seed[2 * (int64_t)seeds->number[at] + k];
@@ -327,13 +332,17 @@ void kf_relevance(const kf_cluster *cluster, double *scratch, int32_t *order, in
     kf_lay_out(cluster, scratch, &search.seeds, &search.slip);
     /* past 22 bits they hold more than a bound is worth: then all is decided in double precision */
     while (search.place_bits < 1 << 23 && search.place_bits < count - 1) search.place_bits = 2 * search.place_bits + 1;
+    const double off = search.steps.root_off;
+    search.slack = 0.5 * cluster->weight * off + 0.06 * off + ldexp(1.0, -18) + 10.0 * search.slip;
+    search.held = ldexp(search.place_bits, -23);
     int64_t left = cluster->points;
-    double least[2], most[2], low[2], high[2];
-    kf_extent(cluster->point, left, least, most);
-    kf_extent(cluster->seed, count, low, high);
-    double largest = 0.0;
-    for (int k = 0; k < 2; k++)
-        largest = fmax(largest, fmax(fmax(-least[k], most[k]), fmax(-low[k], high[k])));
+    double least[2], most[2], low[2], high[2], largest = 0.0;
+    if (count >= KF_MANY) {
+        kf_extent(cluster->point, left, least, most);
+        kf_extent(cluster->seed, count, low, high);
+        for (int k = 0; k < 2; k++)
+            largest = fmax(largest, fmax(fmax(-least[k], most[k]), fmax(-low[k], high[k])));
+    }
     if (count < KF_MANY || largest > KF_LARGE) {
         for (int64_t point = 0; point < left; point++) order[point] = (int32_t)point;
     } else {

@@ -175,8 +175,8 @@ static void check_distance(int path) {
 }
 
 static void check_relevance(int path) {
-    enum { POINTS = 145, MOST = 70 };
-    const int SEEDS = draw(2) ? 7 : 40 + (int)draw(30), span = draw(2) ? 30 : 300;
+    enum { POINTS = 145, MOST = 200 };
+    const int SEEDS = draw(2) ? 7 : 140 + (int)draw(60), span = draw(2) ? 30 : 300;
     double point[2 * POINTS], gradient[2 * POINTS], seed[2 * MOST], value[POINTS];
     int64_t best[POINTS];
     int32_t order[2 * POINTS];

@@ -513,3 +513,20 @@ def test_a_tree_that_is_none_is_named_before_it_is_read():
         rim_steps(steps[:1], tree, np.array([0]))
     with pytest.raises(TypeError, match="`image` must be uint16"):
         rim_steps(image, tree, np.array([0]))
+
+
+@pytest.mark.parametrize("span", [12, 900, 1e12])
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+def test_of_many_seeds_those_that_are_not_looked_at_are_no_better(span, weight):
+    rng = np.random.default_rng(5)
+    for whole in (False, True):
+        points, seeds = rng.random((150, 2)) * span, rng.random((220, 2)) * span
+        gradients = rng.normal(size=(150, 2))
+        gradients[::9] = 0
+        if whole:  # ties, seeds on points
+            points, seeds, gradients = points.round(), seeds.round(), gradients.round()
+        best, value = relevance(points, gradients, seeds, weight, "reference")
+        for impl in cpu_paths():
+            found = relevance(points, gradients, seeds, weight, impl)
+            np.testing.assert_array_equal(found[0], best)
+            np.testing.assert_allclose(found[1], value, rtol=1e-12)
