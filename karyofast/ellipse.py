@@ -208,7 +208,7 @@ def divide(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> tupl
 
 def _given(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> list[NDArray[np.bool_]]:
     covers = np.stack([one.covered & mask for one in found])
-    times = covers.sum(axis=0, dtype=np.uint8)  # no pixel lies in 256 ellipses
+    times = covers.sum(axis=0, dtype=np.uint16)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((times > 1).view(np.uint8), connectivity=8)
     for label, (left, top, across, down, _) in enumerate(stats[1:count].tolist(), start=1):
         box = (slice(top, top + down), slice(left, left + across))

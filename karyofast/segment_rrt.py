@@ -142,11 +142,7 @@ def _bodies(
         bare = cv2.erode(filled.view(np.uint8), CROSS).view(bool)
         boxes = [(rows.start, cols.start, *_extent(rows, cols)) for rows, cols in sheet.places.values()]
         for (number, (rows, cols)), share in zip(sheet.places.items(), solidities(filled, boxes).tolist(), strict=True):
-            height, breadth = candidates[number].mask.shape
-            place = (
-                slice(rows.start, rows.start + height + 2 * MARGIN),
-                slice(cols.start, cols.start + breadth + 2 * MARGIN),
-            )
+            place = _canvas(rows, cols, candidates[number].mask.shape, MARGIN)
             mask, radius = filled[place], radii[number]
             if filled is not sheet.mask and not np.array_equal(mask, sheet.mask[place]):
                 radius = float(edge_distance(~mask).max())
@@ -162,6 +158,12 @@ def _bodies(
     }
 
 
+def _canvas(rows: slice, cols: slice, shape: tuple[int, ...], margin: int) -> tuple[slice, slice]:
+    """Rows and columns of a mask and its margin, without what its place on a sheet has beside, which begins there."""
+    height, width = (side + 2 * margin for side in shape)
+    return slice(rows.start, rows.start + height), slice(cols.start, cols.start + width)
+
+
 def _extent(rows: slice, cols: slice) -> tuple[int, int]:
     return rows.stop - rows.start, cols.stop - cols.start
 
@@ -172,8 +174,7 @@ def _axes(masks: Sequence[NDArray[np.bool_]], width: float) -> list[tuple[NDArra
     for sheet in sheets(masks, 0):
         radius, owner = _radius(sheet.mask, _outline(sheet.mask)), sheet.numbers()
         for number, (rows, cols) in sheet.places.items():
-            height, breadth = masks[number].shape
-            found[number] = (radius[rows.start : rows.start + height, cols.start : cols.start + breadth], [])
+            found[number] = (radius[_canvas(rows, cols, masks[number].shape, 0)], [])
         for piece in ridge.cut(medial(sheet.mask, radius, ridge.TIP * width), radius, width):
             row, col = piece.path[0].astype(int)
             number = int(owner[row, col])
@@ -337,7 +338,7 @@ def _gap(seams: NDArray[np.bool_], eroded: NDArray[np.bool_], width: float) -> N
 
 def chromosomes(masks: Sequence[NDArray[np.bool_]], sure: Sequence[NDArray[np.bool_]], box: Box) -> list[Chromosome]:
     """Masks on the canvas as chromosomes; the score is the share of each that is `sure`."""
-    shared = np.sum(np.stack(masks), axis=0, dtype=np.uint8) > 1  # 256 cover no pixel
+    shared = np.sum(np.stack(masks), axis=0, dtype=np.uint16) > 1
     found = []
     for mask, certain in zip(masks, sure, strict=True):
         rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
