@@ -14,9 +14,8 @@
  *
  * No seed at a distance d is worth more than (1 - weight) / (1 + d) + weight, what it would be straight ahead. So pixels
  * are taken in the order of a Z curve (Morton 1966), which keeps those of a block together, and only the seeds near the
- * block are looked at. A pixel that has found what no seed beyond them can be worth is done; the others, a fifth, are taken
- * together anew, with more seeds, and what is left then with all. Time O(points * seeds) at worst; of hundreds of seeds a
- * pixel looks at a tenth or two. Memory 184 bytes a seed and 8 a point. */
+ * block are looked at. A pixel that has found what no seed beyond them can be worth is done; the others are taken
+ * together anew, with more seeds, and what is left then with all. Time O(points * seeds) at worst. Memory 184 bytes a seed and 8 a point. */
 #include "relevance_core.h"
 
 #include <math.h>

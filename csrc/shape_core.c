@@ -1,6 +1,6 @@
 /* How broad and how solid things are.
  *
- * What is broad rests on the chamfer distance of 5 x 5 (Borgefors 1986) with OpenCV's weights, and give its bits: two passes,
+ * What is broad rests on the chamfer distance of 5 x 5 (Borgefors 1986) with OpenCV's weights, and gives its bits: two passes,
  * each of which takes the least of what the rows before say, which the compiler makes vectors of, then of what the pixel
  * before says. They visit only runs of pixels that are on: of a metaphase nine tenths are off. O(pixels) time; memory: 5
  * bytes a pixel of the picture, or of the largest box. The convex hull of a mask is that of the ends of its rows, which come
@@ -13,8 +13,8 @@
 
 #include "memory.h"
 
-enum { KF_RIM = 2 };                /* free pixels around a canvas of distances: a knight's step */
-enum { KF_FAR = INT32_MAX / 4 };    /* what lies beyond a picture: no step more overflows */
+enum { KF_RIM = 2 };                  /* free pixels around a canvas of distances: a knight's step */
+enum { KF_FAR = INT32_MAX / 4 };      /* what lies beyond a picture, and the greatest depth: no step more overflows */
 enum { KF_TABLES = 8, KF_SKIP = 64 }; /* that greys are counted in; pixels that are passed over together */
 enum { KF_GRAIN = 3 << 15 };          /* 1.5 px */
 
@@ -189,7 +189,7 @@ typedef struct {
 /* Put a region on its canvas, 0 all around; returns 0, or KF_OUTSIDE. */
 static int kf_put(const kf_bodies *bodies, int64_t number, kf_body *body) {
     const int32_t *box = bodies->box + 4 * number, *pixel = bodies->order + bodies->start[number];
-    const int64_t stride = body->stride = (int64_t)box[3] + 2 * KF_RIM, area = (box[2] + 2 * KF_RIM) * stride;
+    const int64_t stride = body->stride = (int64_t)box[3] + 2 * KF_RIM, area = ((int64_t)box[2] + 2 * KF_RIM) * stride;
     memset(body->canvas, 0, (size_t)area * sizeof *body->canvas);
     memset(body->on, 0, (size_t)area);
     memset(body->sums, 0, sizeof body->sums);
@@ -240,7 +240,8 @@ static double kf_vote(const kf_body *body, const int32_t *box, double pixels, do
 int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes) {
     int64_t largest = 0, longest = 0;
     for (int64_t number = 0; number < bodies->count; number++) {
-        const int64_t rows = bodies->box[4 * number + 2] + 2 * KF_RIM, cols = bodies->box[4 * number + 3] + 2 * KF_RIM;
+        const int32_t *box = bodies->box + 4 * number;
+        const int64_t rows = (int64_t)box[2] + 2 * KF_RIM, cols = (int64_t)box[3] + 2 * KF_RIM;
         largest = rows * cols > largest ? rows * cols : largest;
         longest = bodies->area[number] > longest ? bodies->area[number] : longest;
     }

@@ -7,8 +7,8 @@
 /* Chamfer distances are in 65536ths of a pixel, with the weights of OpenCV's DIST_L2 of 5 x 5. */
 enum { KF_CHAMFER_SIDE = 65536, KF_CHAMFER_CORNER = 91750, KF_CHAMFER_KNIGHT = 143976 };
 
-/* Depths, px, at the ridge pixels of Otsu's mask of `height` (rows * cols, at least one; `top` the greatest, below 0 and NaN
- * count as 0) into `out` (room for rows * cols), in row-major order. Returns their number, -1 without memory. */
+/* Depths, px, at the ridge pixels of Otsu's mask of `height` (rows * cols, at least one, finite; `top` the greatest, what is
+ * below 0 counts as 0) into `out` (room for rows * cols), in row-major order. Returns their number, -1 without memory. */
 int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float top, float *out);
 
 /* Regions of a picture: pixels of region i are order[start[i] .. start[i] + area[i]], flat indices, at least one. */

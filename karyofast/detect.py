@@ -25,7 +25,7 @@ FAINTEST = 0.3
 """Mean height over the cell's typical one: fainter is debris or out of focus."""
 GROUND = 0.03
 """Height against the stain's mean one below which no rim is looked for: a chromosome's lies at `VISIBLE_LIMITS` of
-`FAINTEST` at least, 0.075. What is fainter is glow and grain, half of a noisy picture's pixels; without it the mfish
+`FAINTEST` at least, 0.075. What is fainter is glow and grain; without it the mfish
 slides (tune half) gain a little precision, and the G-band pictures' candidates stay as they are."""
 LARGEST_VARIANCE = 0.6
 """sqrt(V_i / pixels of the box) over mean height: true candidates stay below 0.52."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from karyofast.kernels import edge_distance
 from karyofast.masks import largest, shared_pixels, tight
-from karyofast.sheets import sheets
+from karyofast.sheets import Sheet, sheets
 from karyofast.types import Box, Candidate, Dropped, Metaphase
 
 WIDTH = 12.0
@@ -79,16 +79,21 @@ def typical_width(candidates: Sequence[Candidate]) -> float:
 
     Clusters share the width of what they are made of, so the median holds with many of them.
     """
-    radii = []
-    for sheet in sheets([one.mask for one in candidates], 1):
+    return width_of(inner_radii(sheets([one.mask for one in candidates], 1)))
+
+
+def inner_radii(laid: Iterable[Sheet]) -> dict[int, float]:
+    """Of each mask on some sheets, by its number, the radius of the largest disk inside, px."""
+    radii = {}
+    for sheet in laid:
         depth = edge_distance(~sheet.mask)
-        radii += [float(depth[place].max()) for place in sheet.places.values()]
-    return width_of(radii)
+        radii.update({number: float(depth[place].max()) for number, place in sheet.places.items()})
+    return radii
 
 
-def width_of(radii: Sequence[float]) -> float:
-    """The same from those radii, px."""
-    return 2.0 * float(np.median(radii)) if len(radii) else WIDTH
+def width_of(radii: Mapping[int, float]) -> float:
+    """The typical width that such radii tell, px."""
+    return 2.0 * float(np.median(list(radii.values()))) if radii else WIDTH
 
 
 def lift(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separator) -> Lifted:

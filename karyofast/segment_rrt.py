@@ -23,7 +23,7 @@ from karyofast.errors import OptionError
 from karyofast.kernels import edge_distance, fill_holes, solidities
 from karyofast.kernels import ridge as medial
 from karyofast.kernels.rim import rimmed
-from karyofast.segment_lift import width_of
+from karyofast.segment_lift import inner_radii, width_of
 from karyofast.sheets import Sheet, sheets
 from karyofast.types import Box, Candidate, Chromosome, Metaphase
 
@@ -116,17 +116,8 @@ def singles(candidates: Sequence[Candidate], typical_width: float) -> list[bool]
     """The same of many together, which is faster."""
     _check_width(typical_width)
     laid = list(sheets([one.mask for one in candidates], MARGIN))
-    bodies = _bodies(candidates, laid, _inner_radii(laid), typical_width)
+    bodies = _bodies(candidates, laid, inner_radii(laid), typical_width)
     return [number not in bodies or bodies[number].is_single() for number in range(len(candidates))]
-
-
-def _inner_radii(laid: Sequence[Sheet]) -> dict[int, float]:
-    """Of each mask the radius of the largest disk inside, px."""
-    radii = {}
-    for sheet in laid:
-        depth = edge_distance(~sheet.mask)
-        radii.update({number: float(depth[place].max()) for number, place in sheet.places.items()})
-    return radii
 
 
 def _bodies(
@@ -223,9 +214,9 @@ def separate_all(
 ) -> list[list[Chromosome]]:
     """The same of many together, which is faster; their own typical width where none is given."""
     laid = list(sheets([one.mask for one in candidates], MARGIN))
-    radii = _inner_radii(laid)
+    radii = inner_radii(laid)
     if typical_width is None:
-        typical_width = width_of(list(radii.values()))
+        typical_width = width_of(radii)
     _check_width(typical_width)
     bodies = _bodies(candidates, laid, radii, typical_width)
     return [

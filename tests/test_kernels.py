@@ -472,6 +472,11 @@ def test_strided_and_read_only_input_is_read_as_it_is():
     np.testing.assert_array_equal(solidities(mask.T[:, ::-1], boxes), solidities(mask.T[:, ::-1].copy(), boxes))
 
 
+def huge():
+    """A mask of over 2^31 pixels that takes no memory."""
+    return np.broadcast_to(np.zeros(1, dtype=bool), (50_000, 50_000))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "named"),
     [
@@ -481,7 +486,12 @@ def test_strided_and_read_only_input_is_read_as_it_is():
         (lambda: disk_opening(np.zeros(2, dtype=np.float32), 3), ValueError, "`image` must have two axes"),
         (lambda: disk_opening(np.zeros((2, 2), dtype=np.float32), 4), OptionError, "`diameter` must be odd"),
         (lambda: fill_holes(np.zeros((2, 2)), 3), TypeError, "`mask` must be bool"),
-        (lambda: fill_holes(np.zeros(2, dtype=bool), 3), ValueError, "`mask` must be"),
+        (lambda: fill_holes(np.zeros(2, dtype=bool), 3), ValueError, "`mask` must have two axes"),
+        (lambda: fill_holes(huge(), 3), ValueError, "`mask` must have fewer"),
+        (lambda: ridge_paths(huge(), huge()), ValueError, "`ridge` must have fewer"),
+        (lambda: disk_opening(np.zeros((2, 2), dtype=np.float32), 257), OptionError, "`diameter` must be odd"),
+        (lambda: ridge_depths(np.array([[np.inf, 0]], dtype=np.float32)), ValueError, "`height` must be finite"),
+        (lambda: ridge_depths(np.array([[np.nan, 0]], dtype=np.float32)), ValueError, "`height` must be finite"),
         (lambda: solidities(np.zeros((2, 2)), []), TypeError, "`mask` must be bool"),
         (lambda: solidities(np.zeros(2, dtype=bool), []), ValueError, "`mask` must have two axes"),
         (lambda: solidities(np.zeros((2, 2), dtype=bool), [(0, 1, 1, 2)]), ValueError, "`boxes` must lie"),

@@ -226,15 +226,6 @@ def test_a_single_pixel_passes():
     assert len(watershed(metaphase, candidate)) == 1
 
 
-def test_watershed_parts_two_ellipses_and_loses_nothing():
-    upper, lower = ellipse(50, 80, 26, 8), ellipse(102, 80, 26, 8)
-    metaphase, candidate = cell(upper, lower)
-    found = watershed(metaphase, candidate)
-    assert_matched(found, [upper, lower], 0.85)
-    assert_nothing_lost(found, candidate)
-    assert sum(one.area for one in found) == candidate.area
-
-
 @pytest.mark.parametrize("method", ["rrt", "watershed"])
 def test_segment_selects_the_method_and_numbers_the_candidates(method):
     metaphase, cluster = cell(ellipse(50, 80, 26, 8), ellipse(102, 80, 26, 8))

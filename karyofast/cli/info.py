@@ -26,10 +26,17 @@ COMPILED = {
     "distance transform": "_distance",
     "relevance": "_relevance",
     "ridge": "_ridge",
+    "shapes": "_shape",
+    "opening": "_opening",
+    "zones": "_zones",
+    "axes": "_axis",
+    "ways inside": "_inner",
+    "lifted cores": "_lifted",
+    "assignment": "_assign",
 }
 """Compiled kernels and their modules."""
 
-ONE_PATH = ("ridge",)
+ONE_PATH = ("ridge", "shapes", "ways inside", "lifted cores", "assignment")
 """Those of them that have no vectors."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +18,8 @@ except ImportError as error:
 else:
     _missing = None
 
-WIDEST = 4095
-"""Largest diameter, px."""
+WIDEST = 255
+"""Largest diameter, px: what the kernel keeps of a picture's rows grows with its square."""
 
 
 def disk_opening(image: NDArray[np.float32], diameter: int, impl: Impl = "auto") -> NDArray[np.float32]:
@@ -44,7 +43,7 @@ def disk_opening(image: NDArray[np.float32], diameter: int, impl: Impl = "auto")
     TypeError
         `image` is not float32.
     ValueError
-        `image` has not two axes, or `diameter` is not odd or not in 1 .. 4095.
+        `image` has not two axes, or `diameter` is not odd or not in 1 .. 255.
     NotBuiltError
         `impl` is "fast" and the compiled kernel is not there.
 
@@ -68,6 +67,8 @@ def disk_opening(image: NDArray[np.float32], diameter: int, impl: Impl = "auto")
     fast = use_fast(impl, "disk_opening", _missing)
     if given.size == 0:
         return given.copy()
+    import cv2
+
     disk = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)), dtype=np.uint8)
     if not fast:
         return reference_shape.disk_opening(given, disk)

@@ -1,8 +1,10 @@
-"""References of the kernels of `karyofast.kernels.shape`, by OpenCV and NumPy: see `karyofast.kernels.reference`."""
+"""References of the kernels of `shape` and `opening`, by OpenCV and NumPy: see `karyofast.kernels.reference`.
+
+OpenCV is imported where it is used: it takes a tenth of a second to load.
+"""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from karyofast.kernels.regions import RegionTree
 
 def _chamfer(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Chamfer distance as OpenCV has it everywhere, in 65536ths of a pixel: Intel's library in it rounds otherwise."""
+    import cv2
+
     with_ipp = cv2.ipp.useIPP()
     cv2.ipp.setUseIPP(False)
     try:
@@ -21,6 +25,8 @@ def _chamfer(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def ridge_depths(height: NDArray[np.float32]) -> NDArray[np.float32]:
     """Otsu's mask, its chamfer distance, and where that is as great as all around it."""
+    import cv2
+
     top = float(height.max())
     grey = (np.maximum(height, 0) * np.float32(255 / top if top > 0 else 0)).astype(np.uint8)
     mask = np.asarray(cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)[1], dtype=np.uint8)
@@ -37,6 +43,8 @@ def outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float) -> 
 
 
 def _outline(tree: RegionTree, region: int, bin_width: float) -> tuple[float, float, float]:
+    import cv2
+
     box, mask = tree.mask(region)
     on: NDArray[np.uint8] = np.pad(mask, 1).view(np.uint8)
     disk = 2.0 * float(_chamfer(on).max())
@@ -55,6 +63,8 @@ def _outline(tree: RegionTree, region: int, bin_width: float) -> tuple[float, fl
 
 def rim_steps(image: NDArray[np.uint16], tree: RegionTree, regions: NDArray[np.int64]) -> NDArray[np.float64]:
     """The sum of OpenCV's Laplacian over each region."""
+    import cv2
+
     steps = cv2.Laplacian(image, cv2.CV_64F, ksize=1, borderType=cv2.BORDER_REPLICATE).ravel()
     return np.array([steps[tree.pixels(region)].sum() for region in regions.tolist()])
 
@@ -65,6 +75,8 @@ def solidities(mask: NDArray[np.bool_], boxes: NDArray[np.int64]) -> NDArray[np.
 
 
 def _solidity(mask: NDArray[np.bool_]) -> float:
+    import cv2
+
     if not mask.any():
         return 0.0
     hull = cv2.convexHull(np.argwhere(mask).astype(np.int32))
@@ -74,6 +86,8 @@ def _solidity(mask: NDArray[np.bool_]) -> float:
 
 def fill_holes(mask: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
     """By OpenCV's components of the mask's surroundings, with a rim that joins those at its rim."""
+    import cv2
+
     _, labels = cv2.connectedComponents(np.pad(~mask, 1, constant_values=True).view(np.uint8), connectivity=4)
     small = np.bincount(labels.ravel()) <= most
     small[[0, labels[0, 0]]] = False  # the mask, and what lies around it
@@ -83,4 +97,6 @@ def fill_holes(mask: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
 
 def disk_opening(image: NDArray[np.float32], disk: NDArray[np.uint8]) -> NDArray[np.float32]:
     """OpenCV's."""
+    import cv2
+
     return np.asarray(cv2.morphologyEx(image, cv2.MORPH_OPEN, disk), dtype=np.float32)

@@ -7,6 +7,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_PIXELS = 2**31 - 1
+"""Pixels are counted in 32 bits, together with a rim of one pixel."""
+
 _T = TypeVar("_T", bound=np.generic)
 
 
@@ -16,3 +19,12 @@ def rimmed(values: NDArray[_T], margin: int) -> NDArray[_T]:
     out = np.zeros((height + 2 * margin, width + 2 * margin), dtype=values.dtype)
     out[margin : margin + height, margin : margin + width] = values
     return out
+
+
+def check_size(name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where a picture of that shape has more than `MAX_PIXELS`, its rim included."""
+    height, width = shape
+    if (height + 2) * (width + 2) > MAX_PIXELS:
+        raise ValueError(
+            f"`{name}` must have fewer than {MAX_PIXELS} pixels. Got: {height * width}. Cut it into tiles."
+        )

@@ -11,7 +11,7 @@ from karyofast.errors import OptionError
 from karyofast.kernels import reference
 from karyofast.kernels.bands import check_threads, in_bands
 from karyofast.kernels.dispatch import Impl, cpu_path, numba_kernels, use_fast
-from karyofast.kernels.rim import rimmed
+from karyofast.kernels.rim import check_size, rimmed
 
 try:
     from karyofast.kernels import _distance, _relevance, _ridge
@@ -178,7 +178,7 @@ def ridge(
     TypeError
         `domain` is not bool.
     ValueError
-        `domain` has not two axes, or `radius` is not of its shape or holds NaN.
+        `domain` has not two axes or too many pixels, or `radius` is not of its shape or holds NaN.
 
     Examples
     --------
@@ -197,6 +197,7 @@ def ridge(
             f"`domain` and `radius` must have one shape (height, width), without NaN. "
             f"Got: {shape.shape} and {height.shape}."
         )
+    check_size("domain", shape.shape)
     left = rimmed(shape, 1)
     if impl == "numba":
         numba_kernels().ridge(left, rimmed(height, 1), float(least))
@@ -237,7 +238,7 @@ def ridge_paths(
     TypeError
         An array is not bool.
     ValueError
-        They have not two axes or not one shape.
+        They have not two axes, not one shape or too many pixels.
 
     Examples
     --------
@@ -248,13 +249,14 @@ def ridge_paths(
     >>> path.tolist(), ends
     ([[0, 0], [1, 1], [1, 2]], (-1, 0))
     """
-    line, around = (np.ascontiguousarray(mask) for mask in (ridge, zones))
+    line, around = np.asarray(ridge), np.asarray(zones)
     if line.dtype != np.bool_ or around.dtype != np.bool_:
         raise TypeError(f"`ridge` and `zones` must be bool. Got: {line.dtype} and {around.dtype}. Compare them first.")
     if line.ndim != 2 or line.shape != around.shape:
         raise ValueError(
             f"`ridge` and `zones` must have one shape (height, width). Got: {line.shape} and {around.shape}."
         )
+    check_size("ridge", line.shape)
     fast = use_fast(impl, "ridge_paths", _missing)
     pixels = int(np.count_nonzero(line))
     if pixels == 0:
@@ -262,7 +264,8 @@ def ridge_paths(
     if not fast:
         return reference.ridge_paths(line, around)
     order, end, zone = np.empty(pixels, np.int64), np.empty(pixels, np.int64), np.empty((pixels, 2), np.int32)
-    count = _ridge.ridge_paths(line.view(np.uint8), around.view(np.uint8), order, end, zone)
+    on, off = (np.ascontiguousarray(mask).view(np.uint8) for mask in (line, around))
+    count = _ridge.ridge_paths(on, off, order, end, zone)
     ends = end[:count].tolist()
     points = np.stack(np.divmod(order[: ends[-1] if ends else 0], line.shape[1]), axis=1)
     return [

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from karyofast.kernels import reference_shape
 from karyofast.kernels.dispatch import Impl, use_fast
 from karyofast.kernels.regions import RegionTree
+from karyofast.kernels.rim import check_size
 
 try:
     from karyofast.kernels import _shape
@@ -49,7 +50,7 @@ def ridge_depths(height: NDArray[np.float32], impl: Impl = "auto") -> NDArray[np
     Parameters
     ----------
     height : float32 (rows, columns)
-        At least 0.
+        Finite; what is below 0 counts as 0.
     impl : Impl
         See `karyofast.kernels.dispatch.Impl`.
 
@@ -63,7 +64,7 @@ def ridge_depths(height: NDArray[np.float32], impl: Impl = "auto") -> NDArray[np
     TypeError
         `height` is not float32.
     ValueError
-        `height` has not two axes.
+        `height` has not two axes, or its greatest value is no finite number.
     NotBuiltError
         `impl` is "fast" and the compiled kernel is not there.
 
@@ -88,10 +89,13 @@ def ridge_depths(height: NDArray[np.float32], impl: Impl = "auto") -> NDArray[np
     fast = use_fast(impl, "ridge_depths", _missing)
     if given.size == 0:
         return np.empty(0, dtype=np.float32)
+    top = float(given.max())
+    if not np.isfinite(top):
+        raise ValueError(f"`height` must be finite. Got: {top}. Put 0 where nothing is known.")
     if not fast:
         return reference_shape.ridge_depths(given)
     out = np.empty(given.size, dtype=np.float32)
-    return out[: _shape.ridge_depths(np.ascontiguousarray(given), float(given.max()), out)].copy()
+    return out[: _shape.ridge_depths(np.ascontiguousarray(given), top, out)].copy()
 
 
 def outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float = 0.12, impl: Impl = "auto") -> Outlines:
@@ -300,8 +304,9 @@ def fill_holes(mask: NDArray[np.bool_], most: float, impl: Impl = "auto") -> NDA
     given: NDArray[Any] = np.asarray(mask)
     if given.dtype != np.bool_:
         raise TypeError(f"`mask` must be bool. Got: {given.dtype}. Compare it with a level first.")
-    if given.ndim != 2 or given.size >= 2**31:
-        raise ValueError(f"`mask` must be (height, width), fewer than 2^31 px. Got: shape {given.shape}.")
+    if given.ndim != 2:
+        raise ValueError(f"`mask` must have two axes (height, width). Got: shape {given.shape}.")
+    check_size("mask", given.shape)
     fast = use_fast(impl, "fill_holes", _missing)
     if given.size == 0:
         return given

@@ -11,6 +11,7 @@ from karyofast.errors import OptionError
 from karyofast.kernels import reference
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 from karyofast.kernels.regions import RegionTree
+from karyofast.kernels.rim import MAX_PIXELS, check_size
 
 try:
     from karyofast.kernels import _tree
@@ -18,9 +19,6 @@ except ImportError as error:
     _missing: ImportError | None = error
 else:
     _missing = None
-
-MAX_PIXELS = 2**31 - 1
-"""Pixels are counted in 32 bits, together with a rim of one pixel."""
 
 
 def component_tree(
@@ -112,8 +110,7 @@ def _checked(image: NDArray[Any], connectivity: int, max_level: int | None) -> i
         raise TypeError(f"`image` must be uint8 or uint16. Got: {image.dtype}. Scale and convert it first.")
     if image.ndim != 2:
         raise ValueError(f"`image` must have two axes (height, width). Got: shape {image.shape}. Pass one channel.")
-    if (image.shape[0] + 2) * (image.shape[1] + 2) > MAX_PIXELS:
-        raise ValueError(f"`image` must have fewer than {MAX_PIXELS} pixels. Got: {image.size}. Cut it into tiles.")
+    check_size("image", image.shape)
     if connectivity not in (4, 8):
         raise OptionError(f"`connectivity` must be 4 or 8. Got: {connectivity!r}.")
     highest = 255 if image.dtype == np.uint8 else 65535
