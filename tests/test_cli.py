@@ -2,6 +2,7 @@ import json
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from karyotypes import bars, karyotype, label
 from typer.testing import CliRunner
 
-from karyofast import __version__, pipeline
+from karyofast import __version__, kernels, pipeline
+from karyofast.cli import info
 from karyofast.cli import main as cli
 from karyofast.errors import OptionError
 from karyofast.iscn import parse
@@ -323,8 +325,10 @@ def test_info_tells_what_is_there():
     assert said["processor"]
     assert "CPUExecutionProvider" in said["providers"]
     assert said["gpu"] is None or float(said["gpu"]) > 3
-    names = ("component tree", "two-class variance", "distance transform", "relevance", "ridge")
-    assert set(said["kernels"]) == {*(f"{name} (compiled)" for name in names)}
+    stubs = {path.stem for path in Path(kernels.__file__).parent.glob("_*.pyi")}
+    assert {*info.COMPILED.values(), "_cpu"} == stubs
+    assert set(said["kernels"]) == {f"{name} (compiled)" for name in info.COMPILED}
+    assert {"component tree (compiled)", "relevance (compiled)", "ridge (compiled)"} <= set(said["kernels"])
     assert "portable" in said["kernels"]["relevance (compiled)"]
     assert [one["name"] for one in said["models"]] == [one.name for one in list_models()]
     text = call("info").stdout
