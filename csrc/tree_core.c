@@ -12,12 +12,13 @@
  *    (a union-find forest over these alone, the older as root, halved paths: Tarjan and van Leeuwen 1984); what was
  *    joined gets its region; pixels count into theirs. All joins of a level come first, so a region is made once.
  * 4. Each region's range of `order` is given out from the roots down, children first, then its own pixels, which are
- *    one run: moments and boxes are summed along runs, and go up the tree once.
+ *    one run: moments and boxes are summed along runs, and go up the tree once. A pixel that counts into its region is
+ *    told which of its own pixels it is, so that all know their places in `order` and none waits for the one before it.
  *
  * Pixels of one level are met in row-major order, so memory is read in sweeps, and steps of different pixels do not
  * wait for one another as the pops of a flood do; what one will read is fetched ahead. A level of one pixel, as most of a
- * 16-bit picture's are, takes one step instead of four. Time O(pixels * connectivity * inverse Ackermann); memory 14 bytes a
- * pixel (22 while 16 bits are sorted) and 24 a region of any size beside what is returned. No globals, no Python. */
+ * 16-bit picture's are, takes one step instead of four. Time O(pixels * connectivity * inverse Ackermann); memory 18 bytes a
+ * pixel and 40 a region of any size beside what is returned. No globals, no Python. */
 #include "tree_core.h"
 
 #include <stdlib.h>
@@ -27,8 +28,14 @@
 #include "cpu.h"
 #include "memory.h"
 
-enum { KF_BLOCK = 64 };                       /* pixels that are skipped together */
+enum { KF_BLOCK = 32 };                       /* pixels that are skipped together */
 enum { KF_AHEAD = 16, KF_PIXELS_AHEAD = 128 }; /* regions and pixels that are fetched ahead */
+
+/* Of a local code: in the low byte the neighbours, one in each group of lower ones; in the high one that there is none, that
+ * there are several, and what the shape there is multiplied with. */
+enum { KF_GROUPS = 255, KF_MINIMUM = 1, KF_SADDLE = 2, KF_SHAPE = 4 };
+
+enum { KF_FEW = 8, KF_NARROW = 1 << 14 }; /* pixels whose sums are taken at once; side of a picture up to which they are */
 
 #define BODY "tree_paths.inc"
 #include "each_path.inc"
@@ -42,7 +49,19 @@ static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, 
     return kf_local_portable(picture, line, active, codes);
 }
 
-enum { KF_GROUPS = 255, KF_NO_GROUP = 256 }; /* of a local code: the neighbours; none */
+static void kf_up(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, const int32_t *begin) {
+#ifdef KF_X86_PATHS
+    if (picture->path == KF_AVX512) {
+        kf_up_avx512(picture, tree, regions, begin);
+        return;
+    }
+    if (picture->path == KF_AVX2) {
+        kf_up_avx2(picture, tree, regions, begin);
+        return;
+    }
+#endif
+    kf_up_portable(picture, tree, regions, begin);
+}
 
 /* A pixel on its way through the sort, with what is read of it: nothing has to be looked up twice. */
 typedef struct {
@@ -65,16 +84,16 @@ typedef struct {
     int32_t minima;       /* so far */
     int32_t nodes;        /* so far */
     int32_t fresh;        /* first node of this level */
-    kf_node share[64];    /* what a pixel adds to its node, by the shape in its code */
+    int64_t share[64];    /* what a pixel adds to its node's shape, by the shape in its code */
 } kf_growth;
 
-/* What a pixel adds to its region: itself, and to Euler number and perimeter by pairs and by quads or corners.
+/* What a pixel adds to Euler number and perimeter of its region, by pairs and by quads or corners.
  * Euler number: pixels - pairs + quads (4), or corners - sides + pixels with sides = 4 pixels - pairs (8). */
-static void kf_shares(int connectivity, kf_node *share) {
+static void kf_shares(int connectivity, int64_t *share) {
     for (int shape = 0; shape < 64; shape++) {
         const int pairs = shape & 7, quads = shape >> 3;
         const int euler = connectivity == 4 ? 1 - pairs + quads : quads - 3 + pairs;
-        share[shape] = (kf_node){{1, euler, 4 - 2 * pairs, 0}};
+        share[shape] = (4 - 2 * pairs) * ((int64_t)1 << 32) + euler;
     }
 }
 
@@ -96,22 +115,22 @@ static inline int32_t kf_unite(int32_t *up, int32_t one, int32_t other, int32_t 
 
 /* Minima for the pixels [begin, end) of one level into tree->region; returns the saddles. */
 static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
-    const int32_t *restrict sorted = grown->tree->sorted;
+    const int32_t *restrict sorted = grown->tree->sorted, *restrict offset = grown->offset;
     const uint16_t *restrict code = grown->code;
-    int32_t *restrict label = grown->label, *restrict region = grown->tree->region;
-    const int64_t last = grown->tree->pixels - 1;
+    int32_t *restrict label = grown->label, *restrict region = grown->tree->region, *restrict saddle = grown->saddle;
     int32_t saddles = 0, minima = grown->minima;
     for (int64_t i = begin; i < end; i++) {
-        const int64_t ahead = i + KF_PIXELS_AHEAD <= last ? i + KF_PIXELS_AHEAD : last;
-        kf_fetch(label + sorted[ahead]);
-        kf_fetch(label + sorted[ahead] + grown->offset[kf_lowest_bit(code[ahead] | KF_NO_GROUP)]);
-        const int32_t p = sorted[i], groups = code[i] & KF_GROUPS;
-        const int32_t below = label[p + grown->offset[kf_lowest_bit((uint32_t)groups | KF_NO_GROUP)]];
-        const int32_t own = groups ? below : minima;
-        minima += !groups;
+        const int32_t *ahead = label + sorted[i + KF_PIXELS_AHEAD]; /* what follows the last pixel is pixel 0 */
+        kf_fetch(ahead);
+        kf_fetch(ahead + offset[kf_lowest_bit(code[i + KF_PIXELS_AHEAD])]);
+        const int32_t p = sorted[i];
+        const uint32_t here = code[i];
+        const int32_t below = label[p + offset[kf_lowest_bit(here)]]; /* of a minimum its own, which is not there yet */
+        const int32_t own = here & KF_MINIMUM << 8 ? minima : below;
+        minima += here >> 8 & KF_MINIMUM;
         label[p] = region[i] = own;
-        grown->saddle[saddles] = (int32_t)i;
-        saddles += (groups & (groups - 1)) != 0;
+        saddle[saddles] = (int32_t)i;
+        saddles += here >> 8 & KF_SADDLE ? 1 : 0;
     }
     grown->minima = minima;
     return saddles;
@@ -143,47 +162,59 @@ static inline int32_t kf_raise(kf_growth *grown, int32_t root) {
     const int32_t old = grown->newest[root];
     if (old >= grown->fresh) return old;
     const int32_t made = grown->nodes++;
-    node[made] = (kf_node){{0, 0, 0, -1}};
-    node[old].of[KF_PARENT] = made;
+    node[made] = (kf_node){0, -1, 0};
+    node[old].parent = made;
     grown->newest[root] = made;
     return made;
 }
 
-/* Pixels [begin, end) of one level into their regions. */
-static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
-    int32_t *restrict up = grown->up, *restrict region = grown->tree->region;
+/* Pixels [begin, end) of one level into their regions; pixels are looked up that far ahead. */
+static inline void kf_settle_run(kf_growth *grown, int64_t begin, int64_t end, int32_t ahead) {
+    int32_t *restrict up = grown->up, *restrict region = grown->tree->region, *restrict rank = grown->tree->rank;
+    int32_t *restrict newest = grown->newest;
     const uint16_t *restrict code = grown->code;
+    const int64_t *restrict share = grown->share;
     kf_node *restrict node = grown->tree->node;
     for (int64_t i = begin; i < end; i++) {
-        const int64_t soon = i + KF_AHEAD < end ? i + KF_AHEAD : i;
-        const int64_t later = soon + KF_AHEAD < end ? soon + KF_AHEAD : soon;
-        kf_fetch(up + region[later]);
-        kf_fetch(grown->newest + up[region[soon]]);
-        const int32_t at = region[i];
-        int32_t root = up[up[at]];
-        if (root != up[at]) {
+        if (ahead) {
+            kf_fetch(up + region[i + 2 * ahead]);
+            kf_fetch(newest + up[region[i + ahead]]);
+        }
+        const int32_t at = region[i], above = up[at];
+        int32_t root = up[above];
+        if (root != above) {
             root = kf_find(up, root);
             up[at] = root;
         }
-        const int32_t own = region[i] = kf_raise(grown, root);
-        const kf_node *share = &grown->share[code[i] >> 8];
-        for (int k = 0; k < KF_NODE; k++) node[own].of[k] += share->of[k];
+        const int32_t own = kf_raise(grown, root);
+        region[i] = own;
+        rank[i] = node[own].own++;
+        node[own].shape += share[code[i] / (KF_SHAPE << 8)];
     }
+}
+
+static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
+    const int64_t middle = end - begin > 2 * KF_AHEAD ? end - 2 * KF_AHEAD : begin;
+    kf_settle_run(grown, begin, middle, KF_AHEAD);
+    kf_settle_run(grown, middle, end, 0);
 }
 
 /* The arrays that grow, cut from a block, for so many minima and pixels of the commonest level. */
 static void kf_lay_out(kf_block *block, int64_t minima, int64_t commonest, kf_growth *grown) {
     kf_tree *tree = grown->tree;
     const int64_t pixels = tree->pixels;
-    tree->sorted = kf_cut(block, pixels, sizeof(int32_t));
+    tree->sorted = kf_cut(block, pixels + KF_PIXELS_AHEAD, sizeof(int32_t));
     tree->region = kf_cut(block, pixels, sizeof(int32_t));
-    grown->code = kf_cut(block, pixels, sizeof(uint16_t));
+    tree->rank = kf_cut(block, pixels, sizeof(int32_t));
+    grown->code = kf_cut(block, pixels + KF_PIXELS_AHEAD, sizeof(uint16_t));
     grown->up = kf_cut(block, minima, sizeof(int32_t));
     grown->newest = kf_cut(block, minima, sizeof(int32_t));
     grown->joined = kf_cut(block, minima, sizeof(int32_t));
     grown->saddle = kf_cut(block, commonest, sizeof(int32_t));
     tree->node = kf_cut(block, pixels + 1, sizeof(kf_node)); /* a region has a pixel of its own at its level */
-    tree->target = kf_cut(block, pixels, sizeof(int32_t));
+    tree->level = kf_cut(block, pixels, sizeof(int32_t));
+    tree->target = kf_cut(block, pixels + 1, sizeof(int32_t));
+    tree->source = kf_cut(block, pixels, sizeof(int32_t));
     grown->placed = (kf_placed *)tree->node;
 }
 
@@ -207,7 +238,10 @@ static int kf_plant(const kf_picture *picture, int64_t minima, kf_growth *grown)
     }
     kf_lay_out(&grown->rest, minima, commonest, grown);
     tree->node++;
+    *tree->target++ = -1; /* of the one before them */
     for (int32_t at = 0; at < minima; at++) grown->up[at] = at, grown->newest[at] = -1;
+    memset(tree->sorted + before, 0, KF_PIXELS_AHEAD * sizeof(int32_t));
+    for (int i = 0; i < KF_PIXELS_AHEAD; i++) grown->code[before + i] = KF_MINIMUM << 8;
     return 0;
 }
 
@@ -224,12 +258,12 @@ static void kf_lone(kf_growth *grown, int64_t i) {
         int32_t younger;
         if (other == own) continue;
         own = kf_unite(grown->up, own, other, &younger);
-        tree->node[grown->newest[younger]].of[KF_PARENT] = made;
+        tree->node[grown->newest[younger]].parent = made;
     }
-    tree->node[grown->newest[own]].of[KF_PARENT] = made;
-    tree->node[made] = grown->share[grown->code[i] >> 8];
-    tree->node[made].of[KF_PARENT] = -1;
+    tree->node[grown->newest[own]].parent = made;
+    tree->node[made] = (kf_node){1, -1, grown->share[grown->code[i] / (KF_SHAPE << 8)]};
     grown->newest[own] = tree->region[i] = made;
+    tree->rank[i] = 0;
     grown->label[p] = own;
 }
 
@@ -245,12 +279,12 @@ static void kf_grow(kf_growth *grown, int32_t levels) {
             const int32_t saddles = kf_descend(grown, begin, end), joined = kf_join(grown, saddles);
             for (int32_t at = 0; at < joined; at++) {
                 const int32_t made = kf_raise(grown, kf_find(grown->up, grown->joined[at]));
-                tree->node[grown->newest[grown->joined[at]]].of[KF_PARENT] = made;
+                tree->node[grown->newest[grown->joined[at]]].parent = made;
             }
             kf_settle(grown, begin, end);
         }
         begin = end;
-        tree->node_end[level] = grown->nodes;
+        for (int32_t at = grown->fresh; at < grown->nodes; at++) tree->level[at] = level;
     }
     tree->nodes = grown->nodes;
 }
@@ -259,26 +293,31 @@ static void kf_grow(kf_growth *grown, int32_t levels) {
  * that they are part of, -1 for none. */
 static void kf_keep(const kf_picture *picture, kf_tree *tree) {
     const int64_t nodes = tree->nodes;
-    int32_t *area = tree->area, *target = tree->target;
+    int32_t *area = tree->area, *target = tree->target, *source = tree->source;
     kf_node *node = tree->node;
+    int32_t count = 0;
     memset(area, 0, (size_t)nodes * sizeof(int32_t));
     for (int64_t at = 0; at < nodes; at++) {
-        const int32_t parent = node[at].of[KF_PARENT];
-        const int32_t above = node[at + KF_AHEAD < nodes ? at + KF_AHEAD : at].of[KF_PARENT];
+        const int32_t parent = node[at].parent;
+        const int32_t above = node[at + KF_AHEAD < nodes ? at + KF_AHEAD : at].parent;
         kf_fetch(node + above);
         kf_fetch(area + (above < 0 ? 0 : above));
-        area[at] += node[at].of[KF_OWN];
-        target[at] = area[at] < picture->min_area ? -1 : (int32_t)tree->count++;
+        const int32_t pixels = area[at] += node[at].own, stays = pixels >= picture->min_area;
+        target[at] = stays ? count : -1;
+        source[count] = (int32_t)at;
+        count += stays;
         if (parent < 0) {
-            tree->kept += target[at] < 0 ? 0 : area[at];
+            tree->kept += stays ? pixels : 0;
             continue;
         }
-        area[parent] += area[at];
-        node[parent].of[KF_EULER] += node[at].of[KF_EULER];
-        node[parent].of[KF_PERIMETER] += node[at].of[KF_PERIMETER];
+        area[parent] += pixels;
+        node[parent].shape += node[at].shape;
     }
-    for (int64_t at = nodes - 1; at >= 0 && tree->count < nodes; at--)
-        if (target[at] < 0 && node[at].of[KF_PARENT] >= 0) target[at] = target[node[at].of[KF_PARENT]];
+    tree->count = count;
+    for (int64_t at = nodes - 1; at >= 0 && count < nodes; at--) {
+        const int32_t own = target[at], around = target[node[at].parent]; /* before the first there is none: -1 */
+        target[at] = own < 0 ? around : own;
+    }
 }
 
 /* What the first steps write, cut from a block. One array holds the codes until they are sorted, then the labels, then,
@@ -289,7 +328,6 @@ static void kf_lay_ground(kf_block *block, const kf_picture *picture, void **lin
     *line = kf_cut(block, 3 * ((int64_t)picture->width + 2), sizeof(uint32_t));
     *active = kf_cut(block, blocks * picture->height, 1);
     tree->end = kf_cut(block, levels, sizeof(int64_t));
-    tree->node_end = kf_cut(block, levels, sizeof(int64_t));
     tree->area = grown->label = kf_cut(block, (int64_t)picture->height * picture->width, sizeof(int32_t));
 }
 
@@ -323,21 +361,24 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
 #include "tree_write.inc"
 
 int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions) {
-    int32_t *begin = kf_room_for(tree->count, sizeof(int32_t)), *cursor = kf_room_for(tree->count, sizeof(int32_t));
-    const int failed = !begin || !cursor;
+    int32_t *begin = kf_room_for(tree->count, sizeof(int32_t)), *next = kf_room_for(tree->count, sizeof(int32_t));
+    int32_t *base = kf_room_for(tree->nodes, sizeof(int32_t));
+    const int failed = !begin || !next || !base;
     if (!failed) {
         const size_t count = (size_t)tree->count;
         if (regions->moments) memset(regions->moments, 0, KF_MOMENTS * count * sizeof(int64_t));
         memset(regions->grey, 0, count * sizeof(int64_t));
         memset(regions->grey2, 0, count * sizeof(int64_t));
         for (size_t i = 0; i < 4 * count; i++) regions->box[i] = INT32_MAX;
-        kf_ranges(picture, tree, regions, begin);
-        memcpy(cursor, begin, count * sizeof(int32_t));
-        kf_place(picture, tree, regions, cursor);
-        kf_up(picture, tree->count, regions, begin);
+        kf_ranges(tree, regions, begin);
+        memcpy(next, begin, count * sizeof(int32_t));
+        kf_bases(tree, regions, next, base);
+        kf_place(tree, base, regions->order);
+        kf_up(picture, tree, regions, begin);
     }
     free(begin);
-    free(cursor);
+    free(next);
+    free(base);
     return failed ? -1 : 0;
 }
 

@@ -19,9 +19,9 @@ typedef struct {
 
 /* What a region of any size has beside the regions inside it: pixels, and what those add to Euler number and perimeter of
  * every region that holds them (summed over the regions inside once the tree is built). */
-enum { KF_OWN, KF_EULER, KF_PERIMETER, KF_PARENT, KF_NODE }; /* KF_PARENT: -1 at a root, else a higher number */
 typedef struct {
-    int32_t of[KF_NODE];
+    int32_t own, parent; /* parent: -1 at a root, else a higher number */
+    int64_t shape;       /* perimeter * 2^32 + Euler number */
 } kf_node;
 
 /* A tree that has been built; its regions are numbered by rising level. All arrays are its own. */
@@ -32,11 +32,13 @@ typedef struct {
     int64_t nodes;     /* regions of any size */
     int32_t *sorted;   /* [pixels] row-major indices by level, then in row-major order */
     int32_t *region;   /* [pixels] node of sorted[i] */
+    int32_t *rank;     /* [pixels] which of its node's own pixels sorted[i] is, from 0 */
     int64_t *end;      /* [levels] one past the last of each level in `sorted` */
-    int64_t *node_end; /* [levels] one past the last node of each level */
     kf_node *node;     /* [nodes], with one before them for what has no place */
+    int32_t *level;    /* [nodes] */
     int32_t *area;     /* [nodes] */
     int32_t *target;   /* [nodes] number among those written; of one left out that of the region it is part of, or -1 */
+    int32_t *source;   /* [count] node of each that is written */
     void *ground, *grown; /* the blocks of memory that these arrays are cut from */
 } kf_tree;
 

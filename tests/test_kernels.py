@@ -209,6 +209,19 @@ def test_all_16_bit_levels_at_once():
     assert tree.area.max() == 65536
 
 
+@pytest.mark.parametrize("width", [16383, 16384, 70001])
+def test_sums_and_boxes_of_wide_pictures(width):
+    image = np.random.default_rng(11).integers(0, 3, (2, width)).astype(np.uint8)
+    for impl in cpu_paths():
+        tree = component_tree(image, impl=impl)
+        for index in range(0, len(tree), 7):
+            rows, cols = np.divmod(tree.pixels(index).astype(np.int64), width)
+            sums = [rows.sum(), cols.sum(), (rows**2).sum(), (cols**2).sum(), (rows * cols).sum()]
+            assert tree.moments[index].tolist() == sums
+            top, left, high, wide = tree.box[index].tolist()
+            assert (top, left, top + high - 1, left + wide - 1) == (rows.min(), cols.min(), rows.max(), cols.max())
+
+
 def test_a_path_that_is_not_there_is_an_error():
     there = cpu_paths()
     assert there[0] == "portable"
