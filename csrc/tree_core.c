@@ -79,7 +79,7 @@ typedef struct {
     int32_t *label;       /* [of the picture] the minimum that a pixel descends to */
     int32_t *up;          /* [minima] the minimum that it was joined to, or itself */
     int32_t *newest;      /* [minima] the region of highest level of what it stands for, -1 where there is none yet */
-    int32_t *saddle;      /* [pixels of the commonest level] saddles of this level, as places in `sorted` */
+    int32_t *saddle;      /* [pixels] saddles of this level, as places in `sorted`; where the targets will be */
     int32_t *joined;      /* [minima] those that this level joined to others */
     int32_t minima;       /* so far */
     int32_t nodes;        /* so far */
@@ -199,8 +199,8 @@ static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
     kf_settle_run(grown, middle, end, 0);
 }
 
-/* The arrays that grow, cut from a block, for so many minima and pixels of the commonest level. */
-static void kf_lay_out(kf_block *block, int64_t minima, int64_t commonest, kf_growth *grown) {
+/* The arrays that grow, cut from a block, for so many minima. */
+static void kf_lay_out(kf_block *block, int64_t minima, kf_growth *grown) {
     kf_tree *tree = grown->tree;
     const int64_t pixels = tree->pixels;
     tree->sorted = kf_cut(block, pixels + KF_PIXELS_AHEAD, sizeof(int32_t));
@@ -210,11 +210,10 @@ static void kf_lay_out(kf_block *block, int64_t minima, int64_t commonest, kf_gr
     grown->up = kf_cut(block, minima, sizeof(int32_t));
     grown->newest = kf_cut(block, minima, sizeof(int32_t));
     grown->joined = kf_cut(block, minima, sizeof(int32_t));
-    grown->saddle = kf_cut(block, commonest, sizeof(int32_t));
     tree->node = kf_cut(block, pixels + 1, sizeof(kf_node)); /* a region has a pixel of its own at its level */
     tree->level = kf_cut(block, pixels, sizeof(int32_t));
     tree->target = kf_cut(block, pixels + 1, sizeof(int32_t));
-    tree->source = kf_cut(block, pixels, sizeof(int32_t));
+    grown->saddle = tree->target + 1;
     grown->placed = (kf_placed *)tree->node;
 }
 
@@ -223,20 +222,19 @@ static void kf_lay_out(kf_block *block, int64_t minima, int64_t commonest, kf_gr
 static int kf_plant(const kf_picture *picture, int64_t minima, kf_growth *grown) {
     const int32_t levels = picture->bytes == 1 ? 256 : 65536;
     kf_tree *tree = grown->tree;
-    int64_t before = 0, commonest = 0;
+    int64_t before = 0;
     for (int32_t level = 0; level < levels; level++) {
         const int64_t count = level <= picture->max_level ? tree->end[level] : 0;
-        commonest = count > commonest ? count : commonest;
         tree->end[level] = before;
         before += count;
     }
     tree->pixels = before;
     if (!grown->rest.base) {
-        kf_lay_out(&grown->rest, minima, commonest, grown);
+        kf_lay_out(&grown->rest, minima, grown);
         grown->rest = (kf_block){tree->grown = kf_room_for((int64_t)grown->rest.used, 1), 0};
         if (!tree->grown) return -1;
     }
-    kf_lay_out(&grown->rest, minima, commonest, grown);
+    kf_lay_out(&grown->rest, minima, grown);
     tree->node++;
     *tree->target++ = -1; /* of the one before them */
     for (int32_t at = 0; at < minima; at++) grown->up[at] = at, grown->newest[at] = -1;
@@ -293,7 +291,7 @@ static void kf_grow(kf_growth *grown, int32_t levels) {
  * that they are part of, -1 for none. */
 static void kf_keep(const kf_picture *picture, kf_tree *tree) {
     const int64_t nodes = tree->nodes;
-    int32_t *area = tree->area, *target = tree->target, *source = tree->source;
+    int32_t *area = tree->area, *target = tree->target;
     kf_node *node = tree->node;
     int32_t count = 0;
     memset(area, 0, (size_t)nodes * sizeof(int32_t));
@@ -304,7 +302,6 @@ static void kf_keep(const kf_picture *picture, kf_tree *tree) {
         kf_fetch(area + (above < 0 ? 0 : above));
         const int32_t pixels = area[at] += node[at].own, stays = pixels >= picture->min_area;
         target[at] = stays ? count : -1;
-        source[count] = (int32_t)at;
         count += stays;
         if (parent < 0) {
             tree->kept += stays ? pixels : 0;
@@ -342,7 +339,7 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
     kf_lay_ground(&block, picture, &line, &active, &grown);
     kf_block whole = block;
     tree->pixels = (int64_t)picture->height * width;
-    kf_lay_out(&whole, tree->pixels / 2 + 1, tree->pixels, &grown);
+    kf_lay_out(&whole, tree->pixels / 2 + 1, &grown);
     if (whole.used <= KF_KEPT) block = whole;
     block = (kf_block){tree->ground = kf_room_for((int64_t)block.used, 1), 0};
     if (!block.base) return -1;
@@ -361,25 +358,22 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
 #include "tree_write.inc"
 
 int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions) {
-    int32_t *begin = kf_room_for(tree->count, sizeof(int32_t)), *next = kf_room_for(tree->count, sizeof(int32_t));
-    int32_t *base = kf_room_for(tree->nodes, sizeof(int32_t));
-    const int failed = !begin || !next || !base;
-    if (!failed) {
-        const size_t count = (size_t)tree->count;
-        if (regions->moments) memset(regions->moments, 0, KF_MOMENTS * count * sizeof(int64_t));
-        memset(regions->grey, 0, count * sizeof(int64_t));
-        memset(regions->grey2, 0, count * sizeof(int64_t));
-        for (size_t i = 0; i < 4 * count; i++) regions->box[i] = INT32_MAX;
-        kf_ranges(tree, regions, begin);
-        memcpy(next, begin, count * sizeof(int32_t));
-        kf_bases(tree, regions, next, base);
-        kf_place(tree, base, regions->order);
-        kf_up(picture, tree, regions, begin);
-    }
+    int32_t *begin = kf_room_for(3 * tree->count + tree->nodes + 1, sizeof(int32_t));
+    if (!begin) return -1;
+    const size_t count = (size_t)tree->count;
+    int32_t *next = begin + count, *base = next + count, *source = base + tree->nodes;
+    if (regions->moments) memset(regions->moments, 0, KF_MOMENTS * count * sizeof(int64_t));
+    memset(regions->grey, 0, count * sizeof(int64_t));
+    memset(regions->grey2, 0, count * sizeof(int64_t));
+    for (size_t i = 0; i < 4 * count; i++) regions->box[i] = INT32_MAX;
+    kf_sources(picture, tree, source);
+    kf_ranges(tree, source, regions, begin);
+    memcpy(next, begin, count * sizeof(int32_t));
+    kf_bases(tree, regions, next, base);
+    kf_place(tree, base, regions->order);
+    kf_up(picture, tree, regions, begin);
     free(begin);
-    free(next);
-    free(base);
-    return failed ? -1 : 0;
+    return 0;
 }
 
 void kf_tree_free(kf_tree *tree) {

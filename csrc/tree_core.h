@@ -38,7 +38,6 @@ typedef struct {
     int32_t *level;    /* [nodes] */
     int32_t *area;     /* [nodes] */
     int32_t *target;   /* [nodes] number among those written; of one left out that of the region it is part of, or -1 */
-    int32_t *source;   /* [count] node of each that is written */
     void *ground, *grown; /* the blocks of memory that these arrays are cut from */
 } kf_tree;
 
