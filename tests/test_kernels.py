@@ -474,6 +474,11 @@ def test_a_picture_without_background_has_no_ridge():
     assert len(ridge_depths(np.zeros((5, 7), dtype=np.float32))) == 0
 
 
+def test_the_lower_of_two_equally_good_thresholds_holds_in_ridge_and_reference():
+    height = np.array([[1, 3, 2, 2, 2, 2, 2, 2, 2]], dtype=np.float32)
+    assert ridge_depths(height).tolist() == ridge_depths(height, "reference").tolist() == [8.0]
+
+
 def test_strided_and_read_only_input_is_read_as_it_is():
     height = np.maximum(blobs((60, 90)), 0)
     height.flags.writeable = False

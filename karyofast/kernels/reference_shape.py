@@ -5,22 +5,34 @@ OpenCV is imported where it is used: it takes a tenth of a second to load.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.kernels.regions import RegionTree
 
 
-def _chamfer(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Chamfer distance as OpenCV has it everywhere, in 65536ths of a pixel: Intel's library in it rounds otherwise."""
+@contextmanager
+def _own() -> Iterator[None]:
+    """OpenCV without Intel's library in it, which rounds distances and settles Otsu's ties otherwise."""
     import cv2
 
     with_ipp = cv2.ipp.useIPP()
     cv2.ipp.setUseIPP(False)
     try:
-        return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 5), dtype=np.float32)
+        yield
     finally:
         cv2.ipp.setUseIPP(with_ipp)
+
+
+def _chamfer(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Chamfer distance as OpenCV has it everywhere, in 65536ths of a pixel."""
+    import cv2
+
+    with _own():
+        return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 5), dtype=np.float32)
 
 
 def ridge_depths(height: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -29,7 +41,8 @@ def ridge_depths(height: NDArray[np.float32]) -> NDArray[np.float32]:
 
     top = float(height.max())
     grey = (np.maximum(height, 0) * np.float32(255 / top if top > 0 else 0)).astype(np.uint8)
-    mask = np.asarray(cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)[1], dtype=np.uint8)
+    with _own():
+        mask = np.asarray(cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)[1], dtype=np.uint8)
     if mask.all():
         return np.empty(0, dtype=np.float32)
     depth = _chamfer(mask)
