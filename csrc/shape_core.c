@@ -1,4 +1,4 @@
-/* How broad and how solid things are.
+/* How broad things are, and how steep their rims.
  *
  * What is broad rests on the chamfer distance of 5 x 5 (Borgefors 1986) with OpenCV's weights, and gives its bits: two passes,
  * each of which takes the least of what the rows before say, which the compiler makes vectors of, then of what the pixel
@@ -9,8 +9,10 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "memory.h"
 
 enum { KF_RIM = 2 };                  /* free pixels around a canvas of distances: a knight's step */
@@ -25,40 +27,42 @@ typedef struct {
 
 static inline int32_t kf_least(int32_t one, int32_t other) { return one < other ? one : other; }
 
-/* What the two rows on one side say of a run; `up` and `up2` are where its first pixel lies in them. */
-static void kf_from_rows(const int32_t *up, const int32_t *up2, int64_t count, int32_t *restrict into) {
-    for (int64_t at = 0; at < count; at++) {
-        int32_t least = up[at] + KF_CHAMFER_SIDE;
-        least = kf_least(least, kf_least(up[at - 1], up[at + 1]) + KF_CHAMFER_CORNER);
-        const int32_t knights = kf_least(kf_least(up[at - 2], up[at + 2]), kf_least(up2[at - 1], up2[at + 1]));
-        least = kf_least(least, knights + KF_CHAMFER_KNIGHT);
-        into[at] = kf_least(into[at], least);
-    }
+#define BODY "shape.inc"
+#include "each_path.inc"
+
+/* The steps of a path. */
+typedef struct {
+    void (*from_rows)(const int32_t *up, const int32_t *up2, int64_t count, int32_t *into);
+    void (*greys)(const float *height, int64_t pixels, float scale, uint8_t *grey);
+} kf_steps;
+
+static kf_steps kf_steps_of(int path) {
+#ifdef KF_X86_PATHS
+    if (path == KF_AVX512) return (kf_steps){kf_from_rows_avx512, kf_greys_avx512};
+    if (path == KF_AVX2) return (kf_steps){kf_from_rows_avx2, kf_greys_avx2};
+#endif
+    (void)path;
+    return (kf_steps){kf_from_rows_portable, kf_greys_portable};
 }
 
 /* Distance to the nearest pixel that is off. `canvas`: 0 where a pixel is off, KF_FAR where it is on or there is none. */
-static void kf_chamfer(const kf_run *run, int64_t runs, int64_t stride, int32_t *canvas) {
+static void kf_chamfer(const kf_steps *steps, const kf_run *run, int64_t runs, int64_t stride, int32_t *canvas) {
     for (int64_t number = 0; number < runs; number++) {
         int32_t *here = canvas + run[number].first;
         const int64_t count = run[number].last - run[number].first;
-        kf_from_rows(here - stride, here - 2 * stride, count, here);
+        steps->from_rows(here - stride, here - 2 * stride, count, here);
         for (int64_t at = 0; at < count; at++) here[at] = kf_least(here[at], here[at - 1] + KF_CHAMFER_SIDE);
     }
     for (int64_t number = runs - 1; number >= 0; number--) {
         int32_t *here = canvas + run[number].first;
         const int64_t count = run[number].last - run[number].first;
-        kf_from_rows(here + stride, here + 2 * stride, count, here);
+        steps->from_rows(here + stride, here + 2 * stride, count, here);
         for (int64_t at = count - 1; at >= 0; at--) here[at] = kf_least(here[at], here[at + 1] + KF_CHAMFER_SIDE);
     }
 }
 
-/* Heights as grey levels of which `top` is 255, and how often each occurs. */
-static void kf_greys(const float *restrict height, int64_t pixels, float top, uint8_t *restrict grey, int64_t *often) {
-    const float scale = top > 0 ? (float)(255.0 / top) : 0;
-    for (int64_t at = 0; at < pixels; at++) {
-        const float above = height[at] > 0 ? height[at] * scale : 0;
-        grey[at] = (uint8_t)(int32_t)above;
-    }
+/* How often each grey level occurs. */
+static void kf_count(const uint8_t *grey, int64_t pixels, int64_t *often) {
     uint32_t table[KF_TABLES][256]; /* neighbours are alike: one table would wait for itself */
     memset(often, 0, 256 * sizeof *often);
     for (int64_t begin = 0; begin < pixels;) {
@@ -94,7 +98,7 @@ static int kf_otsu(const int64_t *often, int64_t pixels) {
     return found;
 }
 
-/* Runs of a row above `level`, as places from `place` on, KF_FAR on the canvas; `run` NULL: they are counted only. */
+/* Runs of a row above `level` into `run`, as places from `place` on, KF_FAR on the canvas; returns their number. */
 static int64_t kf_runs_of(const uint8_t *grey, int64_t cols, int level, int64_t place, int32_t *canvas, kf_run *run) {
     int64_t runs = 0, at = 0;
     while (at < cols) {
@@ -112,11 +116,8 @@ static int64_t kf_runs_of(const uint8_t *grey, int64_t cols, int level, int64_t 
             if (at == end) break;
             const int64_t first = at;
             while (at < cols && grey[at] > level) at++; /* a run may go on past the block */
-            if (run) {
-                run[runs] = (kf_run){place + first, place + at};
-                for (int64_t on = place + first; on < place + at; on++) canvas[on] = KF_FAR;
-            }
-            runs++;
+            run[runs++] = (kf_run){place + first, place + at};
+            for (int64_t on = place + first; on < place + at; on++) canvas[on] = KF_FAR;
         }
     }
     return runs;
@@ -137,7 +138,8 @@ static int64_t kf_crests(const kf_run *run, int64_t runs, int64_t stride, const 
     return found;
 }
 
-int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float top, float *out) {
+int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float top, float *out, int path) {
+    const kf_steps steps = kf_steps_of(path);
     const int64_t stride = cols + 2 * KF_RIM, pixels = rows * cols, area = (rows + 2 * KF_RIM) * stride;
     int64_t often[256], runs = 0, off = 0, found = -1;
     int level = 0;
@@ -145,24 +147,23 @@ int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float t
     int32_t *canvas = kf_room_for(area, sizeof *canvas);
     kf_run *run = NULL;
     if (grey && canvas) {
-        kf_greys(height, pixels, top, grey, often);
+        steps.greys(height, pixels, top > 0 ? (float)(255.0 / top) : 0, grey);
+        kf_count(grey, pixels, often);
         level = kf_otsu(often, pixels);
         for (int at = 0; at <= level; at++) off += often[at];
-        for (int64_t row = 0; row < rows; row++) runs += kf_runs_of(grey + row * cols, cols, level, 0, NULL, NULL);
-        run = kf_room_for(runs, sizeof *run);
+        run = kf_room_for((cols / 2 + 1) * rows, sizeof *run); /* as many as there can be; few of them are touched */
     }
     if (run && !off) {
         found = 0;
     } else if (run) {
         memset(canvas, 0, (size_t)area * sizeof *canvas);
         for (int64_t at = 0; at < KF_RIM * stride; at++) canvas[at] = canvas[area - 1 - at] = KF_FAR;
-        runs = 0;
         for (int64_t row = 0; row < rows; row++) {
             const int64_t place = (row + KF_RIM) * stride + KF_RIM;
             for (int k = 1; k <= KF_RIM; k++) canvas[place - k] = canvas[place + cols - 1 + k] = KF_FAR;
             runs += kf_runs_of(grey + row * cols, cols, level, place, canvas, run + runs);
         }
-        kf_chamfer(run, runs, stride, canvas);
+        kf_chamfer(&steps, run, runs, stride, canvas);
         for (int64_t row = 0; row < rows; row++) { /* what lies beyond the picture is on no ridge */
             const int64_t place = (row + KF_RIM) * stride + KF_RIM;
             canvas[place - 1] = canvas[place + cols] = 0;
@@ -237,7 +238,8 @@ static double kf_vote(const kf_body *body, const int32_t *box, double pixels, do
     return (double)votes / (double)voters;
 }
 
-int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes) {
+int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes, int path) {
+    const kf_steps steps = kf_steps_of(path);
     int64_t largest = 0, longest = 0;
     for (int64_t number = 0; number < bodies->count; number++) {
         const int32_t *box = bodies->box + 4 * number;
@@ -251,7 +253,7 @@ int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspec
     for (int64_t number = 0; number < bodies->count && !failed; number++) {
         failed = kf_put(bodies, number, &body);
         if (failed) break;
-        kf_chamfer(body.run, body.runs, body.stride, body.canvas);
+        kf_chamfer(&steps, body.run, body.runs, body.stride, body.canvas);
         int32_t deepest = 0;
         for (int64_t at = 0; at < body.runs; at++)
             for (int64_t place = body.run[at].first; place < body.run[at].last; place++)
@@ -284,124 +286,4 @@ int kf_rim_steps(const uint16_t *image, int64_t rows, const kf_bodies *bodies, i
     }
     free(before);
     return 0;
-}
-
-typedef struct {
-    int64_t row, col;
-} kf_place;
-
-/* Which way the turn from one to other to next goes: positive, negative or, in line, 0. */
-static inline int64_t kf_turn(kf_place one, kf_place other, kf_place next) {
-    return (other.row - one.row) * (next.col - one.col) - (other.col - one.col) * (next.row - one.row);
-}
-
-/* The corners of the hull of places that rise by row, then column, into `hull` (room for twice as many); their number. */
-static int64_t kf_hull(const kf_place *place, int64_t count, kf_place *hull) {
-    int64_t corners = 0;
-    for (int64_t at = 0; at < count; hull[corners++] = place[at++])
-        while (corners > 1 && kf_turn(hull[corners - 2], hull[corners - 1], place[at]) <= 0) corners--;
-    const int64_t there = corners;
-    for (int64_t at = count - 2; at >= 0; hull[corners++] = place[at--])
-        while (corners > there && kf_turn(hull[corners - 2], hull[corners - 1], place[at]) <= 0) corners--;
-    return count > 1 ? corners - 1 : corners; /* the first stands at the end once more */
-}
-
-/* Pixels over those of the hull: it joins their centres, so half its rim is missing from its area. */
-static double kf_solidity(int64_t pixels, const kf_place *hull, int64_t corners) {
-    int64_t twice = 0;
-    double rim = 0;
-    for (int64_t at = 0; at < corners; at++) {
-        const kf_place one = hull[at], next = hull[at + 1 < corners ? at + 1 : 0];
-        const double down = (double)(next.row - one.row), across = (double)(next.col - one.col);
-        twice += one.row * next.col - one.col * next.row;
-        rim += sqrt(down * down + across * across);
-    }
-    return (double)pixels / ((double)(twice < 0 ? -twice : twice) / 2 + rim / 2 + 1.0);
-}
-
-int kf_solidities(const uint8_t *mask, int64_t width, const int64_t *box, int64_t count, double *out) {
-    int64_t highest = 0;
-    for (int64_t number = 0; number < count; number++)
-        highest = box[4 * number + 2] > highest ? box[4 * number + 2] : highest;
-    kf_place *end = kf_room_for(6 * highest, sizeof *end), *hull = end + 2 * highest;
-    if (!end) return -1;
-    for (int64_t number = 0; number < count; number++) {
-        const int64_t *of = box + 4 * number;
-        int64_t pixels = 0, ends = 0;
-        for (int64_t row = 0; row < of[2]; row++) {
-            const uint8_t *line = mask + (of[0] + row) * width + of[1], *first = memchr(line, 1, (size_t)of[3]);
-            if (!first) continue;
-            int64_t last = of[3] - 1;
-            while (!line[last]) last--;
-            end[ends++] = (kf_place){row, first - line};
-            if (first - line < last) end[ends++] = (kf_place){row, last};
-            for (int64_t col = 0; col < of[3]; col++) pixels += line[col];
-        }
-        out[number] = ends ? kf_solidity(pixels, hull, kf_hull(end, ends, hull)) : 0;
-    }
-    free(end);
-    return 0;
-}
-
-/* Pixels of a row that are off, and their part: the place of another run in it, itself at the root. */
-typedef struct {
-    int32_t first, last, part, row;
-    int64_t pixels; /* of the part, at its root; -1 where it reaches the rim */
-} kf_gap;
-
-static int32_t kf_root(kf_gap *gap, int32_t at) {
-    while (gap[at].part != at) at = gap[at].part = gap[gap[at].part].part;
-    return at;
-}
-
-static void kf_join_gaps(kf_gap *gap, int32_t one, int32_t other) {
-    const int32_t first = kf_root(gap, one), second = kf_root(gap, other);
-    if (first == second) return;
-    const int outside = gap[first].pixels < 0 || gap[second].pixels < 0;
-    gap[first].pixels = outside ? -1 : gap[first].pixels + gap[second].pixels;
-    gap[second].part = first;
-}
-
-/* The runs of 0 of a row into `gap`, or only their number where that is NULL. */
-static int64_t kf_gaps_of(const uint8_t *line, int32_t row, int64_t height, int64_t width, kf_gap *gap, int32_t number) {
-    int64_t count = 0;
-    for (const uint8_t *at = line, *end = line + width; (at = memchr(at, 0, (size_t)(end - at)));) {
-        const uint8_t *on = memchr(at, 1, (size_t)(end - at)), *stop = on ? on : end;
-        const int outside = row == 0 || row == height - 1 || at == line || stop == end;
-        if (gap)
-            gap[count] = (kf_gap){(int32_t)(at - line), (int32_t)(stop - line), number + (int32_t)count, row,
-                                  outside ? -1 : stop - at};
-        count++;
-        at = stop;
-        if (at == end) break;
-    }
-    return count;
-}
-
-int64_t kf_fill_holes(uint8_t *mask, int64_t height, int64_t width, double most) {
-    int64_t gaps = 0, filled = 0;
-    for (int64_t row = 0; row < height; row++) gaps += kf_gaps_of(mask + row * width, 0, height, width, NULL, 0);
-    kf_gap *gap = kf_room_for(gaps, sizeof *gap);
-    if (!gap) return -1;
-    int32_t count = 0, above = 0;
-    for (int64_t row = 0; row < height; row++) {
-        const int32_t first = count;
-        count += (int32_t)kf_gaps_of(mask + row * width, (int32_t)row, height, width, gap + count, count);
-        for (int32_t at = first, up = above; at < count && up < first;) {
-            if (gap[at].first < gap[up].last && gap[up].first < gap[at].last) kf_join_gaps(gap, at, up);
-            if (gap[up].last < gap[at].last)
-                up++;
-            else
-                at++;
-        }
-        above = first;
-    }
-    for (int32_t at = 0; at < count; at++) {
-        const int64_t pixels = gap[kf_root(gap, at)].pixels;
-        if (pixels < 0 || (double)pixels > most) continue;
-        filled += gap[at].part == at;
-        memset(mask + gap[at].row * width + gap[at].first, 1, (size_t)(gap[at].last - gap[at].first));
-    }
-    free(gap);
-    return filled;
 }

@@ -8,8 +8,8 @@
 enum { KF_CHAMFER_SIDE = 65536, KF_CHAMFER_CORNER = 91750, KF_CHAMFER_KNIGHT = 143976 };
 
 /* Depths, px, at the ridge pixels of Otsu's mask of `height` (rows * cols, at least one, finite; `top` the greatest, what is
- * below 0 counts as 0) into `out` (room for rows * cols), in row-major order. Returns their number, -1 without memory. */
-int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float top, float *out);
+ * below 0 counts as 0) into `out` (room for rows * cols), in row-major order. `path`: of cpu.h. Returns their number, -1 without memory. */
+int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float top, float *out, int path);
 
 /* Regions of a picture: pixels of region i are order[start[i] .. start[i] + area[i]], flat indices, at least one. */
 typedef struct {
@@ -23,18 +23,10 @@ enum { KF_OUTSIDE = -2 };
 /* Of each region the diameter of the largest disk inside, px, the ratio of the axes of the ellipse with its moments, and the
  * share of its rim's pixels that lie within `bin` of that ellipse's radius. Returns 0, -1 without memory, KF_OUTSIDE where
  * a pixel is not in its region's box. */
-int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes);
+int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes, int path);
 
 /* Of each region the sum over its pixels of the Laplacian of `image` (rows * width, as the regions' picture; 4 neighbours, at
  * the rim the pixel itself): the steps down across its rim, together. `pixels`: of order. Returns 0, or -1 without memory. */
 int kf_rim_steps(const uint16_t *image, int64_t rows, const kf_bodies *bodies, int64_t pixels, double *out);
-
-/* Fill the holes of `mask` (height * width, 0 or 1) of at most `most` pixels: its 4-connected parts of 0 that do not reach
- * its rim. Returns how many were filled, -1 without memory. */
-int64_t kf_fill_holes(uint8_t *mask, int64_t height, int64_t width, double most);
-
-/* Of each box (top, left, height, width) of `mask` (rows of `width` bytes, 0 or 1) the share that its pixels have of those in
- * their convex hull; 0 where it has none. Returns 0, or -1 without memory. */
-int kf_solidities(const uint8_t *mask, int64_t width, const int64_t *box, int64_t count, double *out);
 
 #endif

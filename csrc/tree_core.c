@@ -35,6 +35,7 @@ enum { KF_AHEAD = 16, KF_PIXELS_AHEAD = 128 }; /* regions and pixels that are fe
  * there are several, and what the shape there is multiplied with. */
 enum { KF_GROUPS = 255, KF_MINIMUM = 1, KF_SADDLE = 2, KF_SHAPE = 4 };
 
+enum { KF_BEYOND = 8 }; /* counts of what lies beyond the bound, in turn: no increment waits for the one before it */
 enum { KF_FEW = 8, KF_NARROW = 1 << 14 }; /* pixels whose sums are taken at once; side of a picture up to which they are */
 
 #define BODY "tree_paths.inc"
@@ -220,11 +221,10 @@ static void kf_lay_out(kf_block *block, int64_t minima, kf_growth *grown) {
 /* From the pixels of each level in tree->end to their first places, and what grows is laid out; returns 0, or -1 without
  * memory. */
 static int kf_plant(const kf_picture *picture, int64_t minima, kf_growth *grown) {
-    const int32_t levels = picture->bytes == 1 ? 256 : 65536;
     kf_tree *tree = grown->tree;
     int64_t before = 0;
-    for (int32_t level = 0; level < levels; level++) {
-        const int64_t count = level <= picture->max_level ? tree->end[level] : 0;
+    for (int32_t level = 0; level <= picture->max_level; level++) {
+        const int64_t count = tree->end[level];
         tree->end[level] = before;
         before += count;
     }
@@ -320,11 +320,11 @@ static void kf_keep(const kf_picture *picture, kf_tree *tree) {
 /* What the first steps write, cut from a block. One array holds the codes until they are sorted, then the labels, then,
  * of no more regions than pixels, the areas. */
 static void kf_lay_ground(kf_block *block, const kf_picture *picture, void **line, uint8_t **active, kf_growth *grown) {
-    const int64_t blocks = (picture->width + KF_BLOCK - 1) / KF_BLOCK, levels = picture->bytes == 1 ? 256 : 65536;
+    const int64_t blocks = (picture->width + KF_BLOCK - 1) / KF_BLOCK;
     kf_tree *tree = grown->tree;
     *line = kf_cut(block, 3 * ((int64_t)picture->width + 2), sizeof(uint32_t));
     *active = kf_cut(block, blocks * picture->height, 1);
-    tree->end = kf_cut(block, levels, sizeof(int64_t));
+    tree->end = kf_cut(block, (int64_t)picture->max_level + 1 + KF_BEYOND, sizeof(int64_t));
     tree->area = grown->label = kf_cut(block, (int64_t)picture->height * picture->width, sizeof(int32_t));
 }
 
@@ -350,7 +350,7 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
     if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, minima, &grown)
                             : kf_sort_u16(picture, active, codes, minima, &grown))
         return -1;
-    kf_grow(&grown, picture->bytes == 1 ? 256 : 65536);
+    kf_grow(&grown, picture->max_level + 1);
     kf_keep(picture, tree);
     return 0;
 }

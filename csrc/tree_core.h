@@ -33,7 +33,7 @@ typedef struct {
     int32_t *sorted;   /* [pixels] row-major indices by level, then in row-major order */
     int32_t *region;   /* [pixels] node of sorted[i] */
     int32_t *rank;     /* [pixels] which of its node's own pixels sorted[i] is, from 0 */
-    int64_t *end;      /* [levels] one past the last of each level in `sorted` */
+    int64_t *end;      /* [max_level + 1] one past the last of each level in `sorted` */
     kf_node *node;     /* [nodes], with one before them for what has no place */
     int32_t *level;    /* [nodes] */
     int32_t *area;     /* [nodes] */

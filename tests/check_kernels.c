@@ -9,12 +9,14 @@
 #include "axis_core.h"
 #include "cpu.h"
 #include "distance_core.h"
+#include "field_core.h"
 #include "karyofast.h"
 #include "lifted_core.h"
 #include "opening_core.h"
 #include "relevance_core.h"
 #include "ridge_core.h"
 #include "shape_core.h"
+#include "solid_core.h"
 #include "tree_core.h"
 #include "variance_core.h"
 #include "zones_core.h"
@@ -660,7 +662,7 @@ static int64_t depths(const uint8_t *on, int32_t height, int32_t width, int fram
 }
 
 /* Depths on ridges of a picture of two heights, of which the threshold is known. */
-static void check_ridge_depths(void) {
+static void check_ridge_depths(int path) {
     enum { MOST = 20 * 90 };
     const int32_t height = 1 + (int32_t)draw(20), width = 1 + (int32_t)draw(90), size = height * width;
     float heights[MOST], out[MOST], plain[MOST];
@@ -669,12 +671,12 @@ static void check_ridge_depths(void) {
     int32_t above = 0;
     for (int32_t i = 0; i < size; i++) above += on[i] = draw(rare) != 0, heights[i] = on[i] ? 7.5f : -(float)draw(2);
     int64_t deepest, count = above == size || above == 0 ? 0 : depths(on, height, width, 0, &deepest, plain);
-    const int64_t found = kf_ridge_depths(heights, height, width, above ? 7.5f : 0.0f, out);
-    say("ridge depths", KF_PORTABLE, found == count && !memcmp(out, plain, sizeof *out * (size_t)count));
+    const int64_t found = kf_ridge_depths(heights, height, width, above ? 7.5f : 0.0f, out, path);
+    say("ridge depths", path, found == count && !memcmp(out, plain, sizeof *out * (size_t)count));
 }
 
 /* Disk, votes, solidity, holes and rim of one body in a picture, each from its definition. */
-static void check_body(void) {
+static void check_body(int path) {
     enum { MOST = 14 * 14 };
     const int32_t height = 1 + (int32_t)draw(14), width = 1 + (int32_t)draw(14), size = height * width;
     uint8_t on[MOST], filled[MOST];
@@ -694,7 +696,7 @@ static void check_body(void) {
     double disk, aspect, votes, steps, share, sums = 0;
     int64_t deepest;
     depths(on, height, width, 1, &deepest, NULL);
-    int right = kf_outlines(&bodies, 0.12, &disk, &aspect, &votes) == 0 && disk == 2.0 * (double)deepest / 65536;
+    int right = kf_outlines(&bodies, 0.12, &disk, &aspect, &votes, path) == 0 && disk == 2.0 * (double)deepest / 65536;
     right &= aspect >= 1 - 1e-9 && votes >= 0 && votes <= 1;
     for (int32_t at = 0; at < area; at++) { /* the steps across each side of the rim, seen from inside */
         const int32_t row = order[at] / width, col = order[at] % width;
@@ -706,7 +708,7 @@ static void check_body(void) {
         }
     }
     right &= kf_rim_steps(image, height, &bodies, area, &steps) == 0 && steps == sums;
-    say("outlines", KF_PORTABLE, right);
+    say("outlines", path, right);
 
     double hull = 0, rim = 0; /* edges of the hull: all other pixels lie on one side, or between */
     for (int32_t i = 0; i < area; i++)
@@ -774,6 +776,44 @@ static void check_opening(int path) {
     say("opening", path, right);
 }
 
+/* Means of cells by the sixteenths of a pixel that they cover, and a surface drawn pixel by pixel. */
+static void check_field(int path) {
+    enum { MOST = 12 * 40 };
+    const int32_t height = 1 + (int32_t)draw(12), width = 1 + (int32_t)draw(40), size = height * width;
+    const int32_t rows = 1 + (int32_t)draw((uint32_t)height), cols = 1 + (int32_t)draw((uint32_t)width);
+    const kf_grid grid = {height, width, rows, cols};
+    float image[MOST], mean[MOST], field[MOST], above[MOST];
+    uint16_t level[MOST];
+    for (int32_t i = 0; i < size; i++) image[i] = (float)draw(200);
+    int right = kf_cell_means(image, &grid, mean, path) == 0;
+    for (int32_t cell = 0; cell < rows * cols; cell++) {
+        double sum = 0;
+        for (int32_t i = 0; i < size; i++) { /* sides in rows-ths and cols-ths of a pixel */
+            const int32_t top = cell / cols * height, left = cell % cols * width, y = i / width * rows, x = i % width * cols;
+            const int32_t down = (y + rows < top + height ? y + rows : top + height) - (y > top ? y : top);
+            const int32_t across = (x + cols < left + width ? x + cols : left + width) - (x > left ? x : left);
+            if (down > 0 && across > 0) sum += (double)image[i] * down * across;
+        }
+        right &= fabs(sum / size - mean[cell]) < 1e-3;
+    }
+    right &= kf_above_field(image, &grid, mean, field, above, path) == 0;
+    for (int32_t i = 0; i < size; i++) {
+        double y = (i / width + 0.5) * rows / height - 0.5, x = (i % width + 0.5) * cols / width - 0.5;
+        y = y < 0 ? 0 : y > rows - 1 ? rows - 1 : y, x = x < 0 ? 0 : x > cols - 1 ? cols - 1 : x;
+        const int32_t row = (int32_t)y, col = (int32_t)x, below = row + 1 < rows ? row + 1 : row, beside = col + 1 < cols ? col + 1 : col;
+        const double one = mean[row * cols + col] * (1 - (x - col)) + mean[row * cols + beside] * (x - col);
+        const double other = mean[below * cols + col] * (1 - (x - col)) + mean[below * cols + beside] * (x - col);
+        const double drawn = one * (1 - (y - row)) + other * (y - row);
+        right &= fabs(field[i] - (drawn < image[i] ? drawn : image[i])) < 1e-3 && above[i] == image[i] - field[i];
+    }
+    kf_count_down(image, size, 0.25f, 30, level, path);
+    for (int32_t i = 0; i < size; i++) {
+        const int32_t steps = ((int32_t)image[i] + 2) / 4;
+        right &= level[i] == (steps > 30 ? 0 : 30 - steps);
+    }
+    say("field", path, right);
+}
+
 /* Points near a line, one after the other. */
 static void check_beside(void) {
     double line[2 * 5], point[2 * 30];
@@ -806,7 +846,7 @@ int main(void) {
     for (int round = 0; round < 400; round++) check_lifted();
     for (int round = 0; round < 200; round++) check_inner_path();
     for (int round = 0; round < 200; round++) check_ridge(), check_ridge_paths();
-    for (int round = 0; round < 200; round++) check_ridge_depths(), check_body(), check_beside();
+    for (int round = 0; round < 200; round++) check_beside();
     for (int round = 0; round < 200; round++) check_assign();
     for (int path = KF_PORTABLE; path <= KF_AVX512; path++) {
         if (!kf_path_there(path)) continue;
@@ -820,6 +860,9 @@ int main(void) {
             check_curve(path);
             check_zones(path);
             check_opening(path);
+            check_field(path);
+            check_ridge_depths(path);
+            check_body(path);
         }
     }
     printf("%d passed, %d failed\n", passed, failed);

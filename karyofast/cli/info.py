@@ -27,7 +27,9 @@ COMPILED = {
     "relevance": "_relevance",
     "ridge": "_ridge",
     "shapes": "_shape",
+    "solidity": "_solid",
     "opening": "_opening",
+    "field": "_field",
     "zones": "_zones",
     "axes": "_axis",
     "ways inside": "_inner",
@@ -36,7 +38,7 @@ COMPILED = {
 }
 """Compiled kernels and their modules."""
 
-ONE_PATH = ("ridge", "shapes", "ways inside", "lifted cores", "assignment")
+ONE_PATH = ("ridge", "solidity", "ways inside", "lifted cores", "assignment")
 """Those of them that have no vectors."""
 
 

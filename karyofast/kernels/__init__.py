@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from karyofast.kernels.assign import assign
 from karyofast.kernels.axis import CurveFit, beside, evenly, inner_path, nearest, own_run, principal_curve, prolonged
+from karyofast.kernels.field import above_field, cell_means, count_down
 from karyofast.kernels.lifted import lifted_cores
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.opening import disk_opening
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
-from karyofast.kernels.shape import Outlines, fill_holes, outlines, ridge_depths, rim_steps, solidities
+from karyofast.kernels.shape import Outlines, outlines, ridge_depths, rim_steps
+from karyofast.kernels.solid import fill_holes, solidities
 from karyofast.kernels.tree import component_tree, largest_above
 from karyofast.kernels.zones import zone_gaps
 
@@ -20,9 +22,12 @@ __all__ = [
     "CurveFit",
     "Outlines",
     "RegionTree",
+    "above_field",
     "assign",
     "beside",
+    "cell_means",
     "component_tree",
+    "count_down",
     "disk_opening",
     "edge_distance",
     "evenly",

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def ridge_depths(height: NDArray[np.float32], top: float, out: NDArray[np.float32]) -> int: ...
+def ridge_depths(height: NDArray[np.float32], top: float, out: NDArray[np.float32], path: int) -> int: ...
 def outlines(
     order: NDArray[np.int32],
     start: NDArray[np.int32],
@@ -10,9 +10,8 @@ def outlines(
     width: int,
     bin: float,
     out: NDArray[np.float64],
+    path: int,
 ) -> bool: ...
-def solidities(mask: NDArray[np.uint8], box: NDArray[np.int64], out: NDArray[np.float64]) -> None: ...
-def fill_holes(mask: NDArray[np.uint8], most: float) -> int: ...
 def rim_steps(
     image: NDArray[np.uint16],
     order: NDArray[np.int32],

@@ -1,4 +1,4 @@
-"""The kernels of breadth and outlines in the table of kernels (`karyofast.kernels.ops`), with their inputs."""
+"""The kernels of breadth, outlines and the field in the table of kernels (`karyofast.kernels.ops`), with their inputs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from karyofast.kernels.field import Field, above_field, cell_means, count_down
 from karyofast.kernels.opening import disk_opening
 from karyofast.kernels.operation import Arguments, Operation, Source, one_array
-from karyofast.kernels.shape import Outlines, fill_holes, outlines, ridge_depths, rim_steps, solidities
+from karyofast.kernels.shape import Outlines, outlines, ridge_depths, rim_steps
+from karyofast.kernels.solid import fill_holes, solidities
 from karyofast.kernels.tree import component_tree
 
 
@@ -73,6 +75,37 @@ def _draw_holes(source: Source) -> Arguments:
     return {"mask": source.array(shape, np.uint8, 0, source.choice((1, 4))) > 0, "most": source.choice((0, 1.5, 9))}
 
 
+def _draw_grid(source: Source) -> Arguments:
+    shape = (source.integer(1, 12), source.integer(1, 40))
+    image = source.array(shape, np.uint8, 0, source.choice((1, 200))).astype(np.float32)
+    return {"image": image, "rows": source.integer(1, shape[0]), "cols": source.integer(1, shape[1])}
+
+
+def _draw_field(source: Source) -> Arguments:
+    grid = _draw_grid(source)
+    coarse = source.array((grid["rows"], grid["cols"]), np.uint8, 0, 200).astype(np.float32)
+    return {"image": grid["image"] + np.float32(source.choice((0, 1000))), "coarse": coarse}
+
+
+def _scene_grid(density: NDArray[np.uint8]) -> Arguments:
+    return {"image": density.astype(np.float32), "rows": density.shape[0] // 7, "cols": density.shape[1] // 7}
+
+
+def _scene_field(density: NDArray[np.uint8]) -> Arguments:
+    grid = _scene_grid(density)
+    return {"image": grid["image"], "coarse": cell_means(**grid)}
+
+
+def _field_columns(found: Field) -> Mapping[str, NDArray[Any]]:
+    return {"field": found[0], "image": found[0] + found[1]}  # a height may be far below what it is a difference of
+
+
+def _draw_counts(source: Source) -> Arguments:
+    shape = (source.integer(0, 5), source.integer(0, 40))
+    height = source.array(shape, np.int16, -3, 300).astype(np.float32) / np.float32(8)
+    return {"height": height, "scale": source.choice((0.01, 4.0, 1e4)), "top": source.choice((0, 77, 65535))}
+
+
 def _draw_opening(source: Source) -> Arguments:
     shape = (source.integer(0, 12), source.integer(0, 12))
     image = source.array(shape, np.int16, -3, source.choice((-2, 9))).astype(np.float32)
@@ -115,6 +148,29 @@ SHAPE_OPERATIONS: tuple[Operation, ...] = (
         function=fill_holes,
         draw=_draw_holes,
         scene=lambda density: {"mask": density > int(density.max()) // 2, "most": 40.0},
+        columns=one_array,
+    ),
+    Operation(
+        name="cell_means",
+        function=cell_means,
+        draw=_draw_grid,
+        scene=_scene_grid,
+        columns=one_array,
+        rtol=1e-6,
+    ),
+    Operation(
+        name="above_field",
+        function=above_field,
+        draw=_draw_field,
+        scene=_scene_field,
+        columns=_field_columns,
+        rtol=1e-6,
+    ),
+    Operation(
+        name="count_down",
+        function=count_down,
+        draw=_draw_counts,
+        scene=lambda density: {"height": density.astype(np.float32), "scale": 3.7, "top": 1000},
         columns=one_array,
     ),
     Operation(

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from karyofast.kernels import reference_shape
-from karyofast.kernels.dispatch import Impl, use_fast
+from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 from karyofast.kernels.regions import RegionTree
-from karyofast.kernels.rim import check_size
 
 try:
     from karyofast.kernels import _shape
@@ -95,7 +94,7 @@ def ridge_depths(height: NDArray[np.float32], impl: Impl = "auto") -> NDArray[np
     if not fast:
         return reference_shape.ridge_depths(given)
     out = np.empty(given.size, dtype=np.float32)
-    return out[: _shape.ridge_depths(np.ascontiguousarray(given), top, out)].copy()
+    return out[: _shape.ridge_depths(np.ascontiguousarray(given), top, out, cpu_path(impl, "ridge_depths"))].copy()
 
 
 def outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float = 0.12, impl: Impl = "auto") -> Outlines:
@@ -140,7 +139,8 @@ def outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float = 0.
     start, area, box = tree.start[chosen], tree.area[chosen], np.ascontiguousarray(tree.box[chosen])
     out = np.empty((3, len(chosen)))
     sized = box[:, 2:].min() >= 1
-    if not sized or not _shape.outlines(tree.order, start, area, box, tree.shape[1], bin_width, out):
+    path = cpu_path(impl, "outlines")
+    if not sized or not _shape.outlines(tree.order, start, area, box, tree.shape[1], bin_width, out, path):
         raise ValueError("A region's pixels must lie in its box. Got one whose do not. Build the tree anew.")
     return Outlines(*out)
 
@@ -216,101 +216,3 @@ def _regions(tree: RegionTree, regions: NDArray[np.int64]) -> NDArray[np.int64]:
     if not 0 <= tree.order.min() <= tree.order.max() < size:
         raise ValueError("`tree.order` must be places in the picture. Got one beyond it. Build the tree anew.")
     return chosen
-
-
-def solidities(mask: NDArray[np.bool_], boxes: ArrayLike, impl: Impl = "auto") -> NDArray[np.float64]:
-    """Of masks side by side the share that each has of its convex hull: 1 where it has no bay and no hole.
-
-    Parameters
-    ----------
-    mask : bool (height, width)
-    boxes : int (n, 4) or sequence of Box
-        Top, left, height, width, px: where each mask lies.
-    impl : Impl
-        See `karyofast.kernels.dispatch.Impl`.
-
-    Returns
-    -------
-    float64 (n,)
-        Pixels over those in the hull of their centres, whose rim counts half; 0 for a box without any.
-
-    Raises
-    ------
-    TypeError
-        `mask` is not bool.
-    ValueError
-        `mask` has not two axes, or a box does not lie in it.
-    NotBuiltError
-        `impl` is "fast" and the compiled kernel is not there.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mask = np.array([[1, 1, 0, 1], [1, 1, 0, 1], [1, 1, 1, 1]], dtype=bool)
-    >>> solidities(mask, [(0, 0, 3, 2), (0, 0, 3, 4)]).tolist()
-    [1.0, 0.8333333333333334]
-    """
-    given: NDArray[Any] = np.asarray(mask)
-    if given.dtype != np.bool_:
-        raise TypeError(f"`mask` must be bool. Got: {given.dtype}. Compare it with a level first.")
-    if given.ndim != 2:
-        raise ValueError(f"`mask` must have two axes (height, width). Got: shape {given.shape}.")
-    box = np.ascontiguousarray(boxes, dtype=np.int64).reshape(-1, 4)
-    ends = box[:, :2] + box[:, 2:]
-    if not ((box >= 0).all() and (ends >= 0).all() and (ends <= given.shape).all()):
-        raise ValueError(f"`boxes` must lie in the mask of {given.shape} px. Got one that does not.")
-    if not use_fast(impl, "solidities", _missing):
-        return reference_shape.solidities(given, box)
-    out = np.zeros(len(box))
-    if given.size and len(box):
-        _shape.solidities(np.ascontiguousarray(given).view(np.uint8), box, out)
-    return out
-
-
-def fill_holes(mask: NDArray[np.bool_], most: float, impl: Impl = "auto") -> NDArray[np.bool_]:
-    """A mask without its small holes: 4-connected parts of what is off that do not reach its rim.
-
-    Parameters
-    ----------
-    mask : bool (height, width)
-        Fewer than 2^31 pixels.
-    most : float
-        Area of a hole up to which it is filled, px.
-    impl : Impl
-        See `karyofast.kernels.dispatch.Impl`.
-
-    Returns
-    -------
-    bool (height, width)
-        `mask` itself where nothing is filled.
-
-    Raises
-    ------
-    TypeError
-        `mask` is not bool.
-    ValueError
-        `mask` has not two axes or is too large.
-    NotBuiltError
-        `impl` is "fast" and the compiled kernel is not there.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ring = np.ones((3, 4), dtype=bool)
-    >>> ring[1, 1:3] = False
-    >>> bool(fill_holes(ring, 2).all()), fill_holes(ring, 1) is ring
-    (True, True)
-    """
-    given: NDArray[Any] = np.asarray(mask)
-    if given.dtype != np.bool_:
-        raise TypeError(f"`mask` must be bool. Got: {given.dtype}. Compare it with a level first.")
-    if given.ndim != 2:
-        raise ValueError(f"`mask` must have two axes (height, width). Got: shape {given.shape}.")
-    check_size("mask", given.shape)
-    fast = use_fast(impl, "fill_holes", _missing)
-    if given.size == 0:
-        return given
-    if not fast:
-        return reference_shape.fill_holes(given, most)
-    out = np.array(given, order="C")
-    return out if _shape.fill_holes(out.view(np.uint8), most) else given
