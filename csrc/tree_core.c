@@ -301,7 +301,7 @@ static void kf_keep(const kf_picture *picture, kf_tree *tree) {
         kf_fetch(node + above);
         kf_fetch(area + (above < 0 ? 0 : above));
         const int32_t pixels = area[at] += node[at].own, stays = pixels >= picture->min_area;
-        target[at] = stays ? count : -1;
+        target[at] = count | (stays - 1); /* or -1; as below without a branch */
         count += stays;
         if (parent < 0) {
             tree->kept += stays ? pixels : 0;
@@ -313,7 +313,7 @@ static void kf_keep(const kf_picture *picture, kf_tree *tree) {
     tree->count = count;
     for (int64_t at = nodes - 1; at >= 0 && count < nodes; at--) {
         const int32_t own = target[at], around = target[node[at].parent]; /* before the first there is none: -1 */
-        target[at] = own < 0 ? around : own;
+        target[at] = own ^ ((own ^ around) & -(own < 0));
     }
 }
 
