@@ -45,8 +45,10 @@ CUT_TO_BLACK = 1.0
 VISIBLE_LIMITS = (0.25, 0.60)
 """Bounds of the fraction: below them is glow, above them bands fall apart."""
 LEVELS = 1000
-"""Grey levels that the flattened density is spread over: faint pictures keep their shades. On mfish's tune half 1,000 do as
-well as 60,000, of which nearly each pixel of a chromosome would be a region; 254 fall short."""
+"""Grey levels that the flattened density is spread over: faint pictures keep their shades.
+
+On mfish's tune half 1,000 do as well as 60,000, of which nearly each pixel of a chromosome would be a region; 254 fall
+short."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,5 @@
 import numpy as np
-from test_segment_rrt import assert_matched, assert_nothing_lost, cell, ellipse, line
+from clusters import assert_matched, assert_nothing_lost, cell, ellipse, line
 
 from karyofast.segment_watershed import watershed
 

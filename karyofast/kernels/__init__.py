@@ -6,9 +6,10 @@ Every function takes ``impl="auto" | "reference" | "fast"`` and `ops` lists them
 from __future__ import annotations
 
 from karyofast.kernels.assign import assign
-from karyofast.kernels.axis import CurveFit, beside, evenly, inner_path, nearest, own_run, principal_curve, prolonged
+from karyofast.kernels.axis import CurveFit, inner_path, own_run, principal_curve, prolonged
 from karyofast.kernels.field import above_field, cell_means, count_down
 from karyofast.kernels.lifted import lifted_cores
+from karyofast.kernels.line import beside, evenly, nearest
 from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.opening import disk_opening
 from karyofast.kernels.regions import RegionTree

@@ -1,4 +1,4 @@
-"""Lines along a chromosome: the way inside a mask, principal curves, rows across them: wrappers that validate.
+"""Lines along a chromosome in its mask: the way inside, principal curves, rows across them: wrappers that validate.
 
 A line is float64 (n, 2), row and column, finite.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from karyofast.errors import OptionError
 from karyofast.kernels import reference_axis
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+from karyofast.kernels.line import check_line
 
 try:
     from karyofast.kernels import _axis, _inner
@@ -56,94 +57,6 @@ class CurveFit:
     def __post_init__(self) -> None:
         if not 0 <= self.most_bends <= MOST_BENDS:
             raise OptionError(f"`most_bends` must be in 0..{MOST_BENDS}. Got: {self.most_bends}.")
-
-
-def nearest(
-    line: NDArray[Any], points: NDArray[Any], impl: Impl = "auto"
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The point of a line that is nearest to each of some points, and how far it is.
-
-    Parameters
-    ----------
-    line : float (n, 2)
-        Row, column; one or more.
-    points : float (m, 2)
-    impl : Impl
-        See `karyofast.kernels.dispatch.Impl`.
-
-    Returns
-    -------
-    at : int64 (m,)
-        Index into `line`; of equally near ones the first.
-    distance : float64 (m,)
-
-    Raises
-    ------
-    ValueError
-        A shape is wrong, `line` is empty, or a coordinate is not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> at, distance = nearest(np.array([[0.0, 0.0], [0.0, 2.0]]), np.array([[0.0, 1.0], [3.0, 2.0]]))
-    >>> at.tolist(), distance.tolist()
-    ([0, 1], [1.0, 3.0])
-    """
-    line, points = _line(line, "line", 1), _line(points, "points", 0)
-    if not use_fast(impl, "nearest", _missing):
-        return reference_axis.nearest(line, points)
-    at, square = np.empty(len(points)), np.empty(len(points))
-    if len(points):
-        _axis.nearest(line, points, at, square, cpu_path(impl, "nearest"))
-    return at.astype(np.int64), np.sqrt(square)
-
-
-def beside(
-    line: NDArray[Any], points: NDArray[Any], chosen: NDArray[np.bool_], reach: float, impl: Impl = "auto"
-) -> tuple[NDArray[np.float32], bool]:
-    """The chosen points that lie near a line, for a fit.
-
-    Parameters
-    ----------
-    line : float (n, 2)
-        Row, column; one or more.
-    points : float (m, 2)
-        Whole numbers below 2^24.
-    chosen : bool (m,)
-    reach : float
-        Largest distance from the nearest point of the line, px.
-    impl : Impl
-        See `karyofast.kernels.dispatch.Impl`.
-
-    Returns
-    -------
-    near : float32 (k, 2)
-        X, y: column before row, as OpenCV has it; in the order of the points.
-    bent : bool
-        They do not all lie on one straight line; none and one do.
-
-    Raises
-    ------
-    ValueError
-        A shape is wrong, `line` is empty, or a coordinate is not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> points = np.array([[0.0, 1.0], [1.0, 0.0], [9.0, 9.0]])
-    >>> near, bent = beside(np.array([[0.0, 0.0]]), points, np.array([True, True, True]), 2.0)
-    >>> near.tolist(), bent
-    ([[1.0, 0.0], [0.0, 1.0]], False)
-    """
-    line, points = _line(line, "line", 1), _line(points, "points", 0)
-    wanted = np.ascontiguousarray(chosen, dtype=np.bool_)
-    if wanted.shape != (len(points),):
-        raise ValueError(f"`chosen` must be of the shape (m,) of `points`. Got: {wanted.shape} and {points.shape}.")
-    if not use_fast(impl, "beside", _missing):
-        return reference_axis.beside(line, points, wanted, reach)
-    out = np.empty((len(points), 2), dtype=np.float32)
-    found = _axis.beside(line, points, wanted.view(np.uint8), reach, out) if len(points) else -1
-    return out[: found if found >= 0 else -1 - found], found >= 0
 
 
 def inner_path(
@@ -198,36 +111,6 @@ def inner_path(
     return np.stack(np.divmod(way[:count], mask.shape[1]), axis=1), reach
 
 
-def evenly(line: NDArray[np.float64], impl: Impl = "auto") -> NDArray[np.float64]:
-    """Points at equal steps of about 1 px on a line.
-
-    Parameters
-    ----------
-    line : float (n, 2)
-        One point or more.
-    impl : Impl
-        See `karyofast.kernels.dispatch.Impl`.
-
-    Returns
-    -------
-    float64 (m, 2)
-        From the first point to the last; m is the rounded length and 1, at least 3.
-
-    Raises
-    ------
-    ValueError
-        The shape is wrong, the line empty, or a coordinate not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> evenly(np.array([[0.0, 0.0], [0.0, 3.0]]))[:, 1].tolist()
-    [0.0, 1.0, 2.0, 3.0]
-    """
-    line = _line(line, "line", 1)
-    return _axis.evenly(line) if use_fast(impl, "evenly", _missing) else reference_axis.evenly(line)
-
-
 def prolonged(
     line: NDArray[np.float64], mask: NDArray[np.bool_], width: float, out: int, impl: Impl = "auto"
 ) -> NDArray[np.float64]:
@@ -262,7 +145,7 @@ def prolonged(
     >>> prolonged(line, np.ones((1, 6), dtype=bool), 3.0, 1)[:, 1].tolist()
     [1.0, 0.0, -1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     """
-    line, mask = _line(line, "line", 3), _mask(mask)
+    line, mask = check_line(line, "line", 3), _mask(mask)
     if not 0.0 <= width < np.inf or out < 0:
         raise ValueError(f"`width` and `out` must be 0 or more. Got: {width} and {out}.")
     if not use_fast(impl, "prolonged", _missing):
@@ -322,7 +205,7 @@ def principal_curve(
     >>> np.unique(principal_curve(line, mask, points, np.ones(len(points)), fit)[:, 0].round(6)).tolist()
     [3.0]
     """
-    line, mask, points = _line(line, "line", 3), _mask(mask), _line(points, "points", 1)
+    line, mask, points = check_line(line, "line", 3), _mask(mask), check_line(points, "points", 1)
     weights = np.ascontiguousarray(weights, dtype=np.float64)
     if weights.shape != (len(points),) or not ((weights > 0) & (weights < np.inf)).all():
         raise ValueError(f"`weights` must be {len(points)} finite numbers above 0. Got: {weights.shape}, or others.")
@@ -383,7 +266,7 @@ def own_run(
     >>> own_run(np.array([[0.0, 2.0]]), np.zeros_like(across), across, soft, 1.0, 0.05).tolist()
     [[0.0, 0.0, 1.0, 0.5, 0.0]]
     """
-    line = _line(line, "line", 1)
+    line = check_line(line, "line", 1)
     rows, cols, soft = (np.ascontiguousarray(values, dtype=np.float32) for values in (rows, cols, soft))
     if soft.ndim != 2 or len(soft) != len(line) or not rows.shape == cols.shape == soft.shape:
         raise ValueError(
@@ -396,15 +279,6 @@ def own_run(
     if body.size:
         _axis.own_run(line, rows, cols, soft, reach, least, body)
     return body
-
-
-def _line(values: NDArray[Any], name: str, least: int) -> NDArray[np.float64]:
-    given = np.ascontiguousarray(values, dtype=np.float64)
-    if given.ndim != 2 or given.shape[1] != 2 or len(given) < least or not np.isfinite(given).all():
-        raise ValueError(
-            f"`{name}` must be {least} or more pairs of finite row, column. Got: shape {given.shape}, or others."
-        )
-    return given
 
 
 def _mask(values: NDArray[np.bool_]) -> NDArray[np.bool_]:

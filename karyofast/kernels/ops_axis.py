@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from karyofast.kernels.axis import CurveFit, beside, evenly, inner_path, nearest, own_run, principal_curve, prolonged
+from karyofast.kernels.axis import CurveFit, inner_path, own_run, principal_curve, prolonged
+from karyofast.kernels.line import beside, evenly, nearest
 from karyofast.kernels.operation import Arguments, Operation, Source, one_array
 from karyofast.kernels.ring import edge_distance
 

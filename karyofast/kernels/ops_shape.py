@@ -1,4 +1,4 @@
-"""The kernels of breadth, outlines and the field in the table of kernels (`karyofast.kernels.ops`), with their inputs."""
+"""The kernels of breadth, outlines and the field in the table of kernels (`karyofast.kernels.ops`), with inputs."""
 
 from __future__ import annotations
 

@@ -38,4 +38,4 @@ def _near(pixels: int, cells: int) -> NDArray[np.float64]:
 def count_down(height: NDArray[np.float32], scale: float, top: int) -> NDArray[np.uint16]:
     """In single precision, as the kernel."""
     steps = np.clip(height * np.float32(scale), np.float32(0), np.float32(top))
-    return (top - np.floor(steps + np.float32(0.5))).astype(np.uint16)
+    return np.asarray(top - np.floor(steps + np.float32(0.5)), dtype=np.uint16)
