@@ -24,6 +24,7 @@ from karyofast import ridge as ridges
 from karyofast.config import SegmentOptions
 from karyofast.detect import detect
 from karyofast.kernels import Outlines, RegionTree, jit, reference_shape
+from karyofast.kernels.field import Field
 from karyofast.kernels.rim import rimmed
 from karyofast.segment import segment
 from karyofast.types import Chromosome, Metaphase
@@ -54,7 +55,12 @@ Places = dict[tuple[ModuleType, str], object]
 
 
 def _flattening() -> Places:
-    return {(detect_regions, "ridge_depths"): _ridge_depths, (detect_regions, "disk_opening"): _disk_opening}
+    return {
+        (detect_regions, "ridge_depths"): _ridge_depths,
+        (detect_regions, "disk_opening"): _disk_opening,
+        (detect_regions, "cell_means"): _cell_means,
+        (detect_regions, "above_field"): _above_field,
+    }
 
 
 def _others() -> Places:
@@ -63,6 +69,7 @@ def _others() -> Places:
         (detect_regions, "component_tree"): _tree,
         (detect_regions, "largest_above"): _largest_above,
         (detect_regions, "rim_steps"): _rim_steps,
+        (detect_regions, "count_down"): _count_down,
         (detect_shape, "outlines"): _outlines,
         (detecting, "two_class_variance"): _variance,
         (segment_lift, "edge_distance"): _distance,
@@ -165,6 +172,22 @@ def _rim_steps(image: NDArray[np.uint16], tree: RegionTree, regions: NDArray[np.
 
 def _disk_opening(image: NDArray[np.float32], diameter: int) -> NDArray[np.float32]:
     return cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)))
+
+
+def _cell_means(image: NDArray[np.float32], rows: int, cols: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(image, (cols, rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _above_field(image: NDArray[np.float32], coarse: NDArray[np.float32], out: Field) -> Field:
+    field, height = out
+    cv2.resize(coarse, image.shape[::-1], dst=field, interpolation=cv2.INTER_LINEAR)
+    np.subtract(image, np.minimum(field, image, out=field), out=height)
+    return out
+
+
+def _count_down(height: NDArray[np.float32], scale: float, top: int) -> NDArray[np.uint16]:
+    levels = height * np.float32(scale)
+    return np.subtract(top, np.rint(levels, out=levels), out=levels).astype(np.uint16)
 
 
 def _outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float) -> Outlines:

@@ -126,7 +126,7 @@ def measure(flat: Flattened, connectivity: int, smallest: float, ground: float =
     Of those of `smallest` px or more whose rim is higher than `ground`, grey levels: only what is higher is looked at.
     """
     top = float(flat.height.max())
-    scale = LEVELS / top if top > 0 else 1.0
+    scale = LEVELS / top if top > 1e-6 else 1.0  # less is rounding
     image = count_down(flat.height, scale, LEVELS)
     # at height 0 all is ground: no rim
     bound, least = LEVELS - max(1, int(ground * scale)), max(1, int(np.ceil(smallest)))
