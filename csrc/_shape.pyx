@@ -1,7 +1,7 @@
 # cython: autotestdict=False, language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """How broad things are: the compiled side of `karyofast.kernels.shape`, which validates and documents."""
 
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 
 cdef extern from "shape_core.h":
@@ -16,6 +16,7 @@ cdef extern from "shape_core.h":
     int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float top, float *out, int path) nogil
     int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes,
                     int path) nogil
+    int kf_masks(const kf_bodies *bodies, uint8_t *out) nogil
     int kf_rim_steps(const uint16_t *image, int64_t rows, const kf_bodies *bodies, int64_t pixels, double *out) nogil
 
 
@@ -48,6 +49,22 @@ def outlines(const int32_t[::1] order, const int32_t[::1] start, const int32_t[:
         failed = kf_outlines(&bodies, bin, &out[0, 0], &out[1, 0], &out[2, 0], path)
     if failed and failed != KF_OUTSIDE:
         raise MemoryError
+    return failed == 0
+
+
+def masks(const int32_t[::1] order, const int32_t[::1] start, const int32_t[::1] area, const int32_t[:, ::1] box,
+          int64_t width, uint8_t[::1] out):
+    """Masks of the regions in their boxes, one after the other, into `out`; whether all pixels lay there (shape_core.c).
+
+    Preconditions: at least one region, ranges in `order` of at least one pixel, boxes of at least one, `width` above 0, `out`
+    0 and of as many pixels as all boxes. O(pixels of the boxes).
+    """
+    cdef kf_bodies bodies
+    cdef int failed
+    bodies.order, bodies.start, bodies.area, bodies.box = &order[0], &start[0], &area[0], &box[0, 0]
+    bodies.count, bodies.width = start.shape[0], width
+    with nogil:
+        failed = kf_masks(&bodies, &out[0])
     return failed == 0
 
 

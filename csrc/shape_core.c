@@ -267,6 +267,21 @@ int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspec
     return failed;
 }
 
+int kf_masks(const kf_bodies *bodies, uint8_t *out) {
+    const double per_row = 1.0 / (double)bodies->width;
+    for (int64_t number = 0; number < bodies->count; number++) {
+        const int32_t *box = bodies->box + 4 * number, *pixel = bodies->order + bodies->start[number];
+        for (int64_t at = 0; at < bodies->area[number]; at++) {
+            const int64_t row = (int64_t)((pixel[at] + 0.5) * per_row), down = row - box[0];
+            const int64_t across = pixel[at] - row * bodies->width - box[1];
+            if (down < 0 || across < 0 || down >= box[2] || across >= box[3]) return KF_OUTSIDE;
+            out[down * box[3] + across] = 1;
+        }
+        out += (int64_t)box[2] * box[3];
+    }
+    return 0;
+}
+
 int kf_rim_steps(const uint16_t *image, int64_t rows, const kf_bodies *bodies, int64_t pixels, double *out) {
     const int64_t width = bodies->width, last = rows * width;
     const double per_row = 1.0 / (double)width;

@@ -25,6 +25,10 @@ enum { KF_OUTSIDE = -2 };
  * a pixel is not in its region's box. */
 int kf_outlines(const kf_bodies *bodies, double bin, double *disk, double *aspect, double *votes, int path);
 
+/* Masks of the regions, each of its box and row after row, one after the other into `out`, which holds 0 at first. Returns 0, or
+ * KF_OUTSIDE. */
+int kf_masks(const kf_bodies *bodies, uint8_t *out);
+
 /* Of each region the sum over its pixels of the Laplacian of `image` (rows * width, as the regions' picture; 4 neighbours, at
  * the rim the pixel itself): the steps down across its rim, together. `pixels`: of order. Returns 0, or -1 without memory. */
 int kf_rim_steps(const uint16_t *image, int64_t rows, const kf_bodies *bodies, int64_t pixels, double *out);

@@ -12,7 +12,7 @@ from karyofast import detect_baselines, detect_regions
 from karyofast.config import DetectOptions
 from karyofast.detect_regions import Flattened, Measured
 from karyofast.detect_shape import AREA_LIMITS, SPECK, shape_faults
-from karyofast.kernels import two_class_variance, zone_gaps
+from karyofast.kernels import region_masks, two_class_variance, zone_gaps
 from karyofast.types import Box, Candidate, Dropped, Metaphase
 
 # Limits in units of the picture's own chromosome width W, so that they hold at every magnification. They stand
@@ -207,13 +207,13 @@ def _weighed(found: _Found, density: NDArray[np.uint8]) -> _Weighed:
 
 
 def _candidates(found: _Weighed) -> list[Candidate]:
-    zones, candidates = found.zones(), []
-    level, euler = found.measured.level[found.regions] + found.ground, found.measured.tree.euler[found.regions]
-    columns = (found.box, level, euler, found.variance)
-    for number, (box, *rest) in enumerate(zip(*(column.tolist() for column in columns), strict=True), start=1):
-        place = Box(*box)
-        candidates.append(Candidate(place, zones[place.slices] == number, round(rest[0]), *rest[1:]))
-    return candidates
+    tree = found.measured.tree
+    level, euler = found.measured.level[found.regions] + found.ground, tree.euler[found.regions]
+    columns = (column.tolist() for column in (found.box, level, euler, found.variance))
+    return [
+        Candidate(Box(*box), mask, round(rim), holes, variance)
+        for mask, box, rim, holes, variance in zip(region_masks(tree, found.regions), *columns, strict=True)
+    ]
 
 
 def _intensity_faults(found: _Weighed) -> NDArray[np.str_]:

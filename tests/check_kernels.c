@@ -708,6 +708,9 @@ static void check_body(int path) {
         }
     }
     right &= kf_rim_steps(image, height, &bodies, area, &steps) == 0 && steps == sums;
+    uint8_t mask[MOST] = {0};
+    right &= kf_masks(&bodies, mask) == 0;
+    for (int32_t i = 0; i < box[2] * box[3]; i++) right &= mask[i] == on[(box[0] + i / box[3]) * width + box[1] + i % box[3]];
     say("outlines", path, right);
 
     double hull = 0, rim = 0; /* edges of the hull: all other pixels lie on one side, or between */

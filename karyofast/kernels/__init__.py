@@ -14,7 +14,7 @@ from karyofast.kernels.measure import two_class_variance
 from karyofast.kernels.opening import disk_opening
 from karyofast.kernels.regions import RegionTree
 from karyofast.kernels.ring import edge_distance, relevance, ridge, ridge_paths
-from karyofast.kernels.shape import Outlines, outlines, ridge_depths, rim_steps
+from karyofast.kernels.shape import Outlines, outlines, region_masks, ridge_depths, rim_steps
 from karyofast.kernels.solid import fill_holes, solidities
 from karyofast.kernels.tree import component_tree, largest_above
 from karyofast.kernels.zones import zone_gaps
@@ -41,6 +41,7 @@ __all__ = [
     "own_run",
     "principal_curve",
     "prolonged",
+    "region_masks",
     "relevance",
     "ridge",
     "ridge_depths",

@@ -12,6 +12,14 @@ def outlines(
     out: NDArray[np.float64],
     path: int,
 ) -> bool: ...
+def masks(
+    order: NDArray[np.int32],
+    start: NDArray[np.int32],
+    area: NDArray[np.int32],
+    box: NDArray[np.int32],
+    width: int,
+    out: NDArray[np.uint8],
+) -> bool: ...
 def rim_steps(
     image: NDArray[np.uint16],
     order: NDArray[np.int32],

@@ -12,7 +12,7 @@ from scipy import ndimage
 from karyofast.kernels.field import Field, above_field, cell_means, count_down
 from karyofast.kernels.opening import disk_opening
 from karyofast.kernels.operation import Arguments, Operation, Source, one_array
-from karyofast.kernels.shape import Outlines, outlines, ridge_depths, rim_steps
+from karyofast.kernels.shape import Outlines, outlines, region_masks, ridge_depths, rim_steps
 from karyofast.kernels.solid import fill_holes, solidities
 from karyofast.kernels.tree import component_tree
 
@@ -134,6 +134,13 @@ SHAPE_OPERATIONS: tuple[Operation, ...] = (
         draw=_draw_steps,
         scene=_scene_steps,
         columns=one_array,
+    ),
+    Operation(
+        name="region_masks",
+        function=region_masks,
+        draw=_draw_outlines,
+        scene=_scene_outlines,
+        columns=lambda masks: {str(number): mask for number, mask in enumerate(masks)},
     ),
     Operation(
         name="solidities",

@@ -74,6 +74,11 @@ def _outline(tree: RegionTree, region: int, bin_width: float) -> tuple[float, fl
     return disk, float(np.sqrt((half + apart) / (half - apart))), votes
 
 
+def region_masks(tree: RegionTree, regions: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+    """Region by region."""
+    return [tree.mask(region)[1] for region in regions.tolist()]
+
+
 def rim_steps(image: NDArray[np.uint16], tree: RegionTree, regions: NDArray[np.int64]) -> NDArray[np.float64]:
     """The sum of OpenCV's Laplacian over each region."""
     import cv2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ except ImportError as error:
     _missing: ImportError | None = error
 else:
     _missing = None
+
+_OUTSIDE = "A region's pixels must lie in its box. Got one whose do not. Build the tree anew."
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +144,55 @@ def outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float = 0.
     sized = box[:, 2:].min() >= 1
     path = cpu_path(impl, "outlines")
     if not sized or not _shape.outlines(tree.order, start, area, box, tree.shape[1], bin_width, out, path):
-        raise ValueError("A region's pixels must lie in its box. Got one whose do not. Build the tree anew.")
+        raise ValueError(_OUTSIDE)
     return Outlines(*out)
+
+
+def region_masks(tree: RegionTree, regions: NDArray[np.int64], impl: Impl = "auto") -> list[NDArray[np.bool_]]:
+    """Masks of many regions together, each inside its box: as `RegionTree.mask` gives them one by one.
+
+    Parameters
+    ----------
+    tree : RegionTree
+    regions : int (n,)
+        Of it.
+    impl : Impl
+        See `karyofast.kernels.dispatch.Impl`.
+
+    Returns
+    -------
+    list of bool (height, width)
+        Views of one array.
+
+    Raises
+    ------
+    ValueError
+        A region is not of the tree, or lies outside of its box.
+    NotBuiltError
+        `impl` is "fast" and the compiled kernel is not there.
+
+    Examples
+    --------
+    >>> from karyofast.kernels import component_tree
+    >>> tree = component_tree(np.array([[0, 9, 0], [0, 9, 9]], dtype=np.uint8))
+    >>> [mask.tolist() for mask in region_masks(tree, np.array([0, 1]))]
+    [[[True], [True]], [[True]]]
+    """
+    chosen = _regions(tree, regions)
+    fast = use_fast(impl, "region_masks", _missing)
+    if len(chosen) == 0:
+        return []
+    if not fast:
+        return reference_shape.region_masks(tree, chosen)
+    box = np.ascontiguousarray(tree.box[chosen])
+    ends = np.cumsum(box[:, 2].astype(np.int64) * box[:, 3])
+    sized = box[:, 2:].min() >= 1
+    out = np.zeros(ends[-1] if sized else 0, dtype=bool)
+    start, area = tree.start[chosen], tree.area[chosen]
+    if not sized or not _shape.masks(tree.order, start, area, box, tree.shape[1], out.view(np.uint8)):
+        raise ValueError(_OUTSIDE)
+    sides, limits = box[:, 2:].tolist(), [0, *ends.tolist()]
+    return [out[first:last].reshape(side) for (first, last), side in zip(pairwise(limits), sides, strict=True)]
 
 
 def rim_steps(
