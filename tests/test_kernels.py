@@ -15,13 +15,18 @@ from skimage.morphology import max_tree
 
 from karyofast.errors import NotBuiltError, OptionError
 from karyofast.kernels import (
+    above_field,
     beside,
+    cell_means,
     component_tree,
+    count_down,
     disk_opening,
     edge_distance,
     fill_holes,
     largest_above,
+    nearest,
     outlines,
+    region_masks,
     relevance,
     ridge_depths,
     rim_steps,
@@ -32,6 +37,8 @@ from karyofast.kernels import (
 from karyofast.kernels.dispatch import PATHS, cpu_path, cpu_paths, use_fast
 from karyofast.kernels.ops import OPERATIONS, tree_columns
 from karyofast.kernels.ring import ridge, ridge_paths
+
+FLAT = np.zeros((2, 2), dtype=np.float32)
 
 
 class Drawn:
@@ -229,6 +236,18 @@ def test_a_path_that_is_not_there_is_an_error():
     for impl in set(PATHS) - set(there):
         with pytest.raises(NotBuiltError, match=impl):
             cpu_path(impl, "relevance")
+
+
+@pytest.mark.parametrize("count", [24, 25, 2048, 2049, 5000])
+def test_the_first_of_the_nearest_points_of_long_lines(count):
+    rng = np.random.default_rng(13)
+    line = np.cumsum(rng.integers(-1, 2, (count, 2)), axis=0).astype(float)  # comes back to where it was: ties
+    points = rng.integers(line.min() - 3, line.max() + 4, (300, 2)).astype(float)
+    expected, apart = nearest(line, points, impl="reference")
+    for impl in cpu_paths():
+        found, distance = nearest(line, points, impl)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(distance, apart)
 
 
 def test_relevance_decides_near_ties_as_double_precision_does():
@@ -479,6 +498,33 @@ def test_the_lower_of_two_equally_good_thresholds_holds_in_ridge_and_reference()
     assert ridge_depths(height).tolist() == ridge_depths(height, "reference").tolist() == [8.0]
 
 
+def test_a_flat_surface_leaves_nothing_of_a_flat_picture():
+    image = np.full((37, 53), 36.7, dtype=np.float32)
+    for impl in cpu_paths():
+        coarse = cell_means(image, 5, 7, impl)
+        _, height = above_field(image, np.full_like(coarse, image[0, 0]), impl=impl)
+        assert not height.any()
+        np.testing.assert_allclose(coarse, 36.7, rtol=1e-6)
+
+
+def test_a_field_as_fine_as_its_picture_is_the_picture():
+    image = np.maximum(blobs((23, 41)), 0).astype(np.float32)
+    np.testing.assert_allclose(cell_means(image, 23, 41), image, rtol=1e-6)
+    field, height = above_field(image, image)
+    np.testing.assert_array_equal(field, image)
+    assert not height.any()
+
+
+def test_the_field_of_a_real_size_is_that_of_opencv():
+    image = np.maximum(blobs((211, 307)), 0).astype(np.float32)
+    coarse = cell_means(image, 30, 43)
+    np.testing.assert_allclose(coarse, cv2.resize(image, (43, 30), interpolation=cv2.INTER_AREA), atol=0.01)
+    field, height = above_field(image, coarse)
+    drawn = np.minimum(cv2.resize(coarse, (307, 211), interpolation=cv2.INTER_LINEAR), image)
+    np.testing.assert_allclose(field, drawn, atol=1e-3)
+    np.testing.assert_array_equal(height, image - field)
+
+
 def test_strided_and_read_only_input_is_read_as_it_is():
     height = np.maximum(blobs((60, 90)), 0)
     height.flags.writeable = False
@@ -501,6 +547,17 @@ def huge():
         (lambda: ridge_depths(np.zeros((2, 2))), TypeError, "`height` must be float32"),
         (lambda: ridge_depths(np.zeros(2, dtype=np.float32)), ValueError, "`height` must have two axes"),
         (lambda: disk_opening(np.zeros((2, 2)), 3), TypeError, "`image` must be float32"),
+        (lambda: cell_means(np.zeros((2, 2)), 1, 1), TypeError, "`image` must be float32"),
+        (lambda: cell_means(np.zeros(2, dtype=np.float32), 1, 1), ValueError, "`image` must have two axes"),
+        (lambda: cell_means(np.zeros((2, 3), dtype=np.float32), 1, 4), OptionError, "`rows` and `cols` must"),
+        (lambda: cell_means(np.zeros((0, 3), dtype=np.float32), 0, 1), OptionError, "`rows` and `cols` must"),
+        (lambda: above_field(FLAT, np.zeros((3, 1), dtype=np.float32)), ValueError, "`coarse` must have values"),
+        (lambda: above_field(FLAT, np.zeros((0, 1), dtype=np.float32)), ValueError, "`coarse` must have values"),
+        (lambda: above_field(FLAT, FLAT, (FLAT, FLAT.astype(float))), ValueError, "`out` must be two float32"),
+        (lambda: count_down(np.zeros((2, 2)), 1.0, 9), TypeError, "`height` must be float32"),
+        (lambda: count_down(FLAT, np.inf, 9), OptionError, "`scale` must be finite"),
+        (lambda: count_down(FLAT, 1.0, 65536), OptionError, "`top` must be"),
+        (lambda: region_masks(component_tree(np.zeros((2, 2), np.uint8)), np.array([1])), ValueError, "`regions` must"),
         (lambda: disk_opening(np.zeros(2, dtype=np.float32), 3), ValueError, "`image` must have two axes"),
         (lambda: disk_opening(np.zeros((2, 2), dtype=np.float32), 4), OptionError, "`diameter` must be odd"),
         (lambda: fill_holes(np.zeros((2, 2)), 3), TypeError, "`mask` must be bool"),
@@ -537,6 +594,8 @@ def test_a_tree_that_is_none_is_named_before_it_is_read():
         rim_steps(steps, replace(tree, start=tree.start + 100), np.array([0]))
     with pytest.raises(ValueError, match="pixels must lie in its box"):
         outlines(replace(tree, box=tree.box + np.array([0, 1, 0, 0], dtype=np.int32)), np.array([0]))
+    with pytest.raises(ValueError, match="pixels must lie in its box"):
+        region_masks(replace(tree, box=tree.box - np.array([0, 0, 1, 0], dtype=np.int32)), np.array([1]))
     with pytest.raises(ValueError, match="`image` must have the shape"):
         rim_steps(steps[:1], tree, np.array([0]))
     with pytest.raises(TypeError, match="`image` must be uint16"):

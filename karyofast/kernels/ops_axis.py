@@ -41,7 +41,9 @@ def _scene_line(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def _draw_nearest(source: Source) -> Arguments:
     points = 0.25 * source.array((source.integer(0, 40), 2), np.int64, 0, 40)
-    return {"line": _draw_line(source, 1), "points": points}
+    if source.integer(0, 1):
+        return {"line": _draw_line(source, 1), "points": points}
+    return {"line": 0.25 * source.array((source.integer(20, 60), 2), np.int64, 0, 40), "points": points}
 
 
 def _scene_nearest(density: NDArray[np.uint8]) -> Arguments:
