@@ -124,10 +124,10 @@ def _relevance(
     return best, value
 
 
-def _nearest(line: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[None, NDArray[np.float64]]:
-    out = np.empty(len(points))
-    peers.nearest(line, points, out)
-    return None, out
+def _nearest(line: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    at, out = np.zeros(len(points), dtype=np.int64), np.empty(len(points))
+    peers.nearest(line, points, at, out)
+    return at, out
 
 
 def _beside(

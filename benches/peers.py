@@ -156,13 +156,16 @@ def relevance(
 
 
 @numba.njit(nogil=True, cache=True)
-def nearest(line: NDArray[np.float64], points: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """Distance of each point to the nearest point of a line into `out`."""
+def nearest(
+    line: NDArray[np.float64], points: NDArray[np.float64], at: NDArray[np.int64], out: NDArray[np.float64]
+) -> None:
+    """The first of the nearest points of a line to each point into `at`, its distance into `out`."""
     for index in range(len(points)):
         least = np.inf
-        for at in range(len(line)):
-            down, across = line[at, 0] - points[index, 0], line[at, 1] - points[index, 1]
-            least = min(least, down * down + across * across)
+        for number in range(len(line)):
+            down, across = line[number, 0] - points[index, 0], line[number, 1] - points[index, 1]
+            if down * down + across * across < least:
+                least, at[index] = down * down + across * across, number
         out[index] = np.sqrt(least)
 
 

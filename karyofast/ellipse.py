@@ -221,7 +221,8 @@ def _given(mask: NDArray[np.bool_], found: Sequence[Part], width: float) -> list
         covers[:, rows, cols] = away.argmin(axis=0) == np.arange(len(found))[:, None]
     unclaimed = np.argwhere(mask & (times == 0))
     rows, cols = unclaimed.T
-    covers[_away(found, unclaimed).argmin(axis=0), rows, cols] = True
+    owner = np.repeat(np.arange(len(found)), [len(one.axis) for one in found])
+    covers[owner[nearest(np.concatenate([one.axis for one in found]), unclaimed)[0]], rows, cols] = True
     return list(covers)
 
 
