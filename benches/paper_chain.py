@@ -146,8 +146,8 @@ def _ellipse(
     mask: NDArray[np.bool_], points: NDArray[np.float64], piece: NDArray[np.float64], width: float
 ) -> NDArray[np.bool_] | None:
     """The cluster's pixels in the ellipse through the edge pixels of one seed, None where it is not whole."""
-    away = np.empty(len(points))
-    peers.nearest(piece, points, away)
+    at, away = np.zeros(len(points), dtype=np.int64), np.empty(len(points))
+    peers.nearest(piece, points, at, away)
     points = points[away <= REACH * width]
     if len(points) < LEAST:
         return None
