@@ -308,13 +308,14 @@ def _seams(edges: NDArray[np.bool_], outline: NDArray[np.bool_], width: float) -
         return seams
     count, labels, stats, _ = cv2.connectedComponentsWithStats(inner.view(np.uint8), connectivity=8)
     near = _grown(outline, np.ones((5, 5), np.uint8))
-    for label in range(1, count):
-        length = np.hypot(stats[label, cv2.CC_STAT_WIDTH], stats[label, cv2.CC_STAT_HEIGHT])
-        if length < SEAM_LENGTH * width:
-            continue
-        here = labels == label
-        if bool((here & near).any()):
-            seams |= here
+    boxes = stats[:count, : cv2.CC_STAT_AREA]
+    long = np.hypot(*boxes[1:, 2:].T) >= SEAM_LENGTH * width
+    for label in (1 + np.flatnonzero(long)).tolist():
+        left, top, across, down = boxes[label].tolist()
+        box = (slice(top, top + down), slice(left, left + across))
+        here = labels[box] == label
+        if bool((here & near[box]).any()):
+            seams[box] |= here
     return seams
 
 
