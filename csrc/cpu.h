@@ -14,6 +14,13 @@ enum { KF_PORTABLE, KF_AVX2, KF_AVX512 };
 #define KF_X86_PATHS 1
 #endif
 
+/* Before a loop over lanes of a number that the compiler knows: it is to become vectors, not to be unrolled before. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define KF_ONE_BY_ONE _Pragma("GCC unroll 1")
+#else
+#define KF_ONE_BY_ONE
+#endif
+
 static inline int kf_path_there(int path) {
     if (path == KF_PORTABLE) return 1;
 #ifdef KF_X86_PATHS

@@ -41,17 +41,14 @@ static inline int kf_matters(const kf_row_scratch *row, int32_t block, int32_t w
     return block >= 0 && block < row->blocks && row->least[block] <= within;
 }
 
-/* KF_ONE_BY_ONE before a loop over the lanes: it is to become vectors, not to be unrolled before. KF_APART: a function of
- * its own, since where it is part of another the compiler keeps the lanes in registers of their own. KF_NO_VECTOR in a loop
- * that is to stay one of single items, for what a processor gathers it gathers slowly. */
+/* KF_APART: a function of its own, since where it is part of another the compiler keeps the lanes in registers of their own.
+ * KF_NO_VECTOR in a loop that is to stay one of single items, for what a processor gathers it gathers slowly. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define KF_APART __attribute__((noinline))
 #define KF_NO_VECTOR __asm__ volatile("")
-#define KF_ONE_BY_ONE _Pragma("GCC unroll 1")
 #else
 #define KF_APART
 #define KF_NO_VECTOR ((void)0)
-#define KF_ONE_BY_ONE
 #endif
 
 #define BODY "distance.inc"

@@ -127,11 +127,11 @@ static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
         const int32_t p = sorted[i];
         const uint32_t here = code[i];
         const int32_t below = label[p + offset[kf_lowest_bit(here)]]; /* of a minimum its own, which is not there yet */
-        const int32_t own = here & KF_MINIMUM << 8 ? minima : below;
-        minima += here >> 8 & KF_MINIMUM;
+        const int32_t own = here & (KF_MINIMUM << 8) ? minima : below;
+        minima += (here >> 8) & KF_MINIMUM;
         label[p] = region[i] = own;
         saddle[saddles] = (int32_t)i;
-        saddles += here >> 8 & KF_SADDLE ? 1 : 0;
+        saddles += here & (KF_SADDLE << 8) ? 1 : 0;
     }
     grown->minima = minima;
     return saddles;
@@ -169,17 +169,16 @@ static inline int32_t kf_raise(kf_growth *grown, int32_t root) {
     return made;
 }
 
-/* Pixels [begin, end) of one level into their regions; pixels are looked up that far ahead. */
+/* Pixels [begin, end) of one level into their regions; as far `ahead`, and twice as far, are more of the level, or it is 0. */
 static inline void kf_settle_run(kf_growth *grown, int64_t begin, int64_t end, int32_t ahead) {
     int32_t *restrict up = grown->up, *restrict region = grown->tree->region, *restrict rank = grown->tree->rank;
-    int32_t *restrict newest = grown->newest;
     const uint16_t *restrict code = grown->code;
     const int64_t *restrict share = grown->share;
-    kf_node *restrict node = grown->tree->node;
+    kf_node *node = grown->tree->node; /* kf_raise writes there too */
     for (int64_t i = begin; i < end; i++) {
         if (ahead) {
             kf_fetch(up + region[i + 2 * ahead]);
-            kf_fetch(newest + up[region[i + ahead]]);
+            kf_fetch(grown->newest + up[region[i + ahead]]);
         }
         const int32_t at = region[i], above = up[at];
         int32_t root = up[above];

@@ -53,7 +53,7 @@ typedef struct {
 /* Build the tree. Returns 0, or -1 when memory ran out. Free with kf_tree_free in either case. */
 int kf_tree_build(const kf_picture *picture, kf_tree *tree);
 
-/* Write the regions. Returns 0, or -1 when memory ran out. */
+/* Write the regions of the tree of that picture. Returns 0, or -1 when memory ran out. */
 int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions);
 void kf_tree_free(kf_tree *tree);
 
