@@ -9,7 +9,7 @@
  * where twice as many columns fit a vector, or in 32 bit where a distance may reach KF_NEAR. Roots of what is found in 16 bit
  * are taken once and looked up.
  * Time O(height * width) for the columns; a row costs O(width * (blocks that matter + width / KF_LANES / KF_LANES)).
- * Memory 2 bytes a pixel, 18 a column and 8 a root. Bands of columns and of rows can go to threads of their own. */
+ * Memory 2 bytes a pixel, 19 a column and 8 a root. Bands of columns and of rows can go to threads of their own. */
 #include "distance_core.h"
 
 #include <math.h>
@@ -23,7 +23,8 @@ enum { KF_NONE = KF_FAR * KF_FAR };             /* above every squared distance 
 /* What one row needs; steps[n] = n^2 for -reach .. reach. */
 typedef struct {
     int32_t blocks;
-    int32_t *square, *least, *steps; /* of the depths; the least of each block */
+    int32_t *square, *steps;         /* of the depths */
+    int32_t *least;                  /* of each block, with as many of KF_NONE on either side: no block has to be asked for */
     int32_t *worst;                  /* of each block no squared distance in the row is greater */
     uint16_t *near_square, *near_steps;
     double *root;                    /* of the first whole numbers: to look one up takes less than to take it */
@@ -36,9 +37,9 @@ static inline int32_t kf_below(int32_t worst) {
     return below < KF_NONE - 1 ? below : KF_NONE - 1;
 }
 
-/* Whether a block, if there is one of that number, holds a squared depth of at most `within`. */
+/* Whether there is a block of that number and it holds a squared depth of at most `within`. */
 static inline int kf_matters(const kf_row_scratch *row, int32_t block, int32_t within) {
-    return block >= 0 && block < row->blocks && row->least[block] <= within;
+    return row->least[block] <= within;
 }
 
 /* KF_APART: a function of its own, since where it is part of another the compiler keeps the lanes in registers of their own.
@@ -56,7 +57,7 @@ static inline int kf_matters(const kf_row_scratch *row, int32_t block, int32_t w
 
 int64_t kf_distance_scratch(int32_t width) {
     const int64_t reach = width + KF_LANES_avx512, blocks = reach / KF_LANES_portable + 1;
-    return 2 * (KF_NEAR + 1) + reach + 2 * blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
+    return 2 * (KF_NEAR + 1) + reach + 4 * blocks + 2 * reach + 1 + (3 * reach + 2) / 2;
 }
 
 void kf_distance_columns(const uint8_t *edges, int32_t height, int32_t width, int32_t begin, int32_t end,
@@ -82,10 +83,13 @@ void kf_distance_rows(const uint16_t *depth, int32_t width, int32_t begin, int32
     const int32_t blocks = (width + lanes - 1) / lanes, reach = lanes * blocks;
     double *root = (double *)scratch;
     scratch += 2 * (KF_NEAR + 1);
-    int32_t *least = scratch + reach, *worst = least + blocks, *steps = worst + blocks + reach;
+    int32_t *least = scratch + reach + blocks, *worst = least + 2 * blocks, *steps = worst + blocks + reach;
     uint16_t *near_square = (uint16_t *)(steps + reach + 1);
-    kf_row_scratch row = {blocks, scratch, least, steps, worst, near_square, near_square + 2 * (int64_t)reach, root, 0};
-    for (int32_t block = 0; block < blocks; block++) worst[block] = KF_NONE - 1;
+    kf_row_scratch row = {blocks, scratch, steps, least, worst, near_square, near_square + 2 * (int64_t)reach, root, 0};
+    for (int32_t block = 0; block < blocks; block++) {
+        worst[block] = KF_NONE - 1;
+        least[-1 - block] = least[blocks + block] = KF_NONE;
+    }
     for (int32_t step = -reach; step <= reach; step++) {
         steps[step] = step * step;
         row.near_steps[step] = (uint16_t)(steps[step] < KF_NEAR ? steps[step] : KF_NEAR);
