@@ -1,10 +1,10 @@
 /* The field that objects stand on.
  *
  * A mean over a cell of the grid weighs each pixel with the share of the cell that it covers: the rows of a cell are added up
- * first, which the compiler makes vectors of, then the columns of the sum. A coarse surface is drawn between the middles of
- * its cells, as a picture is enlarged: each of its rows is drawn out to the picture's width once, and every row of the picture
- * lies between two of those. Products and sums are not fused, and added in one order: every path gives the same bits.
- * O(pixels) time; memory: a few rows. */
+ * first, which the compiler makes vectors of, then, in double precision, the columns of the sum. A coarse surface is drawn
+ * between the middles of its cells, as a picture is enlarged: each of its rows is drawn out to the picture's width once, and
+ * every row of the picture lies between two of those. Products and sums are not fused, and added in one order: every path
+ * gives the same bits. O(pixels) time; memory: a few rows. */
 #include "field_core.h"
 
 #include <stdlib.h>
@@ -16,9 +16,22 @@
 #define BODY "field.inc"
 #include "each_path.inc"
 
-typedef void kf_add_row_t(const float *row, int64_t width, float share, float *sum);
-typedef void kf_stand_above_t(const float *image, const float *one, const float *other, int64_t width, float share,
-                              float *field, float *height);
+/* The steps of a path. */
+typedef struct {
+    void (*add_row)(const float *row, int64_t width, float share, float *sum);
+    void (*stand_above)(const float *image, const float *one, const float *other, int64_t width, float share, float *field,
+                        float *height);
+    void (*count_down)(const float *height, int64_t pixels, float scale, int32_t top, uint16_t *out);
+} kf_steps;
+
+static kf_steps kf_steps_of(int path) {
+#ifdef KF_X86_PATHS
+    if (path == KF_AVX512) return (kf_steps){kf_add_row_avx512, kf_stand_above_avx512, kf_count_row_down_avx512};
+    if (path == KF_AVX2) return (kf_steps){kf_add_row_avx2, kf_stand_above_avx2, kf_count_row_down_avx2};
+#endif
+    (void)path;
+    return (kf_steps){kf_add_row_portable, kf_stand_above_portable, kf_count_row_down_portable};
+}
 
 /* Which pixels a cell of an axis covers, and what of it the first, each between and the last are. */
 typedef struct {
@@ -41,12 +54,7 @@ static inline float kf_share_of(const kf_cell *cell, int64_t pixel) {
 }
 
 int kf_cell_means(const float *image, const kf_grid *grid, float *out, int path) {
-    kf_add_row_t *add_row = kf_add_row_portable;
-#ifdef KF_X86_PATHS
-    if (path == KF_AVX2) add_row = kf_add_row_avx2;
-    if (path == KF_AVX512) add_row = kf_add_row_avx512;
-#endif
-    (void)path;
+    const kf_steps steps = kf_steps_of(path);
     const int64_t width = grid->width;
     float *sum = kf_room_for(width, sizeof *sum);
     kf_cell *cell = kf_room_for(grid->cols, sizeof *cell);
@@ -55,14 +63,14 @@ int kf_cell_means(const float *image, const kf_grid *grid, float *out, int path)
     for (int64_t row = 0; row < grid->rows && !failed; row++) {
         const kf_cell rows = kf_cell_at(row, grid->rows, grid->height);
         memset(sum, 0, (size_t)width * sizeof *sum);
-        for (int64_t at = rows.first; at <= rows.last; at++) add_row(image + at * width, width, kf_share_of(&rows, at), sum);
+        for (int64_t at = rows.first; at <= rows.last; at++) steps.add_row(image + at * width, width, kf_share_of(&rows, at), sum);
         for (int64_t col = 0; col < grid->cols; col++) {
             const kf_cell *here = cell + col;
-            float mean = sum[here->first] * here->head, between = 0;
+            double mean = (double)sum[here->first] * here->head, between = 0;
             for (int64_t at = here->first + 1; at < here->last; at++) between += sum[at];
             mean += between * here->body;
-            if (here->last > here->first) mean += sum[here->last] * here->tail;
-            out[row * grid->cols + col] = mean;
+            if (here->last > here->first) mean += (double)sum[here->last] * here->tail;
+            out[row * grid->cols + col] = (float)mean;
         }
     }
     free(sum);
@@ -92,12 +100,7 @@ static void kf_draw_out(const float *coarse, const kf_between *across, int64_t w
 }
 
 int kf_above_field(const float *image, const kf_grid *grid, const float *coarse, float *field, float *height, int path) {
-    kf_stand_above_t *stand_above = kf_stand_above_portable;
-#ifdef KF_X86_PATHS
-    if (path == KF_AVX2) stand_above = kf_stand_above_avx2;
-    if (path == KF_AVX512) stand_above = kf_stand_above_avx512;
-#endif
-    (void)path;
+    const kf_steps steps = kf_steps_of(path);
     const int64_t width = grid->width, cols = grid->cols;
     kf_between *across = kf_room_for(width, sizeof *across);
     float *lines = kf_room_for(2 * width, sizeof *lines);
@@ -111,7 +114,7 @@ int kf_above_field(const float *image, const kf_grid *grid, const float *coarse,
             kf_draw_out(coarse + drawn * cols, across, width, lines + drawn % 2 * width);
         }
         const int64_t place = row * width;
-        stand_above(image + place, lines + down.one % 2 * width, lines + down.other % 2 * width, width, down.share,
+        steps.stand_above(image + place, lines + down.one % 2 * width, lines + down.other % 2 * width, width, down.share,
                     field + place, height + place);
     }
     free(across);
@@ -120,16 +123,5 @@ int kf_above_field(const float *image, const kf_grid *grid, const float *coarse,
 }
 
 void kf_count_down(const float *height, int64_t pixels, float scale, uint16_t top, uint16_t *out, int path) {
-#ifdef KF_X86_PATHS
-    if (path == KF_AVX512) {
-        kf_count_row_down_avx512(height, pixels, scale, top, out);
-        return;
-    }
-    if (path == KF_AVX2) {
-        kf_count_row_down_avx2(height, pixels, scale, top, out);
-        return;
-    }
-#endif
-    (void)path;
-    kf_count_row_down_portable(height, pixels, scale, top, out);
+    kf_steps_of(path).count_down(height, pixels, scale, top, out);
 }

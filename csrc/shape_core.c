@@ -178,6 +178,9 @@ int64_t kf_ridge_depths(const float *height, int64_t rows, int64_t cols, float t
     return found;
 }
 
+/* The row of a place; per_row: 1 / width, since a division of whole numbers takes ten times as long. */
+static inline int64_t kf_row_of(int64_t place, double per_row) { return (int64_t)(((double)place + 0.5) * per_row); }
+
 /* A region on its canvas. */
 typedef struct {
     int32_t *canvas;
@@ -194,9 +197,9 @@ static int kf_put(const kf_bodies *bodies, int64_t number, kf_body *body) {
     memset(body->canvas, 0, (size_t)area * sizeof *body->canvas);
     memset(body->on, 0, (size_t)area);
     memset(body->sums, 0, sizeof body->sums);
-    const double per_row = 1.0 / (double)bodies->width; /* a division of whole numbers takes ten times as long */
+    const double per_row = 1.0 / (double)bodies->width;
     for (int64_t at = 0; at < bodies->area[number]; at++) {
-        const int64_t row = (int64_t)((pixel[at] + 0.5) * per_row), col = pixel[at] - row * bodies->width;
+        const int64_t row = kf_row_of(pixel[at], per_row), col = pixel[at] - row * bodies->width;
         if (row < box[0] || col < box[1] || row >= (int64_t)box[0] + box[2] || col >= (int64_t)box[1] + box[3])
             return KF_OUTSIDE;
         const int64_t place = (row - box[0] + KF_RIM) * stride + col - box[1] + KF_RIM;
@@ -272,7 +275,7 @@ int kf_masks(const kf_bodies *bodies, uint8_t *out) {
     for (int64_t number = 0; number < bodies->count; number++) {
         const int32_t *box = bodies->box + 4 * number, *pixel = bodies->order + bodies->start[number];
         for (int64_t at = 0; at < bodies->area[number]; at++) {
-            const int64_t row = (int64_t)((pixel[at] + 0.5) * per_row), down = row - box[0];
+            const int64_t row = kf_row_of(pixel[at], per_row), down = row - box[0];
             const int64_t across = pixel[at] - row * bodies->width - box[1];
             if (down < 0 || across < 0 || down >= box[2] || across >= box[3]) return KF_OUTSIDE;
             out[down * box[3] + across] = 1;
@@ -288,7 +291,7 @@ int kf_rim_steps(const uint16_t *image, int64_t rows, const kf_bodies *bodies, i
     int64_t *before = kf_room_for(pixels, sizeof *before), sum = 0; /* sums up to each place of order: ranges may be nested */
     if (!before) return -1;
     for (int64_t at = 0; at < pixels; at++) {
-        const int64_t place = bodies->order[at], col = place - (int64_t)((double)place * per_row + 0.5 * per_row) * width;
+        const int64_t place = bodies->order[at], col = place - kf_row_of(place, per_row) * width;
         const int32_t own = image[place];
         before[at] = sum;
         sum += (place >= width ? image[place - width] : own) + (place + width < last ? image[place + width] : own) +

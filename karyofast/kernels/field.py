@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.errors import OptionError
 from karyofast.kernels import reference_field
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+from karyofast.kernels.rim import float_picture
 
 try:
     from karyofast.kernels import _field
@@ -52,7 +51,7 @@ def cell_means(image: NDArray[np.float32], rows: int, cols: int, impl: Impl = "a
     >>> cell_means(np.array([[0, 3, 6]], dtype=np.float32), 1, 2).tolist()
     [[1.0, 5.0]]
     """
-    given = _checked(image, "image")
+    given = float_picture(image, "image")
     if not (1 <= rows <= given.shape[0] and 1 <= cols <= given.shape[1]):
         raise OptionError(f"`rows` and `cols` must be in 1 .. the sides, {given.shape}. Got: {rows} and {cols}.")
     if not use_fast(impl, "cell_means", _missing):
@@ -101,7 +100,7 @@ def above_field(
     >>> field.tolist(), height.tolist()
     ([[2.0, 2.5, 3.5, 3.0]], [[1.0, 0.5, 5.5, 0.0]])
     """
-    given, surface = _checked(image, "image"), _checked(coarse, "coarse")
+    given, surface = float_picture(image, "image"), float_picture(coarse, "coarse")
     fine = surface.shape[0] > given.shape[0] or surface.shape[1] > given.shape[1]
     if fine or surface.size == 0:
         raise ValueError(
@@ -154,7 +153,7 @@ def count_down(height: NDArray[np.float32], scale: float, top: int, impl: Impl =
     >>> count_down(np.array([[-1, 0, 1, 2.5, 9]], dtype=np.float32), 2.0, 10).tolist()
     [[10, 10, 8, 5, 0]]
     """
-    given = _checked(height, "height")
+    given = float_picture(height, "height")
     if not 0 <= top <= 65535:
         raise OptionError(f"`top` must be in 0 .. 65535. Got: {top!r}.")
     if not 0 < scale < np.finfo(np.float32).max:
@@ -167,12 +166,3 @@ def count_down(height: NDArray[np.float32], scale: float, top: int, impl: Impl =
     out = np.empty(given.shape, dtype=np.uint16)
     _field.count_down(np.ascontiguousarray(given), scale, top, out, cpu_path(impl, "count_down"))
     return out
-
-
-def _checked(image: NDArray[np.float32], name: str) -> NDArray[Any]:
-    given: NDArray[Any] = np.asarray(image)
-    if given.dtype != np.float32:
-        raise TypeError(f"`{name}` must be float32. Got: {given.dtype}. Convert it first.")
-    if given.ndim != 2:
-        raise ValueError(f"`{name}` must have two axes (rows, columns). Got: shape {given.shape}. Pass one channel.")
-    return given

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.errors import OptionError
 from karyofast.kernels import reference_shape
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
+from karyofast.kernels.rim import float_picture
 
 try:
     from karyofast.kernels import _opening
@@ -57,11 +56,7 @@ def disk_opening(image: NDArray[np.float32], diameter: int, impl: Impl = "auto")
     >>> disk_opening(np.array([[0, 9, 0, 5, 5, 5, 0]], dtype=np.float32), 3).tolist()
     [[0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 0.0]]
     """
-    given: NDArray[Any] = np.asarray(image)
-    if given.dtype != np.float32:
-        raise TypeError(f"`image` must be float32. Got: {given.dtype}. Convert it first.")
-    if given.ndim != 2:
-        raise ValueError(f"`image` must have two axes (height, width). Got: shape {given.shape}. Pass one channel.")
+    given = float_picture(image, "image")
     if diameter % 2 != 1 or not 1 <= diameter <= WIDEST:
         raise OptionError(f"`diameter` must be odd and in 1 .. {WIDEST}. Got: {diameter!r}.")
     fast = use_fast(impl, "disk_opening", _missing)

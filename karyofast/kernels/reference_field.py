@@ -23,16 +23,19 @@ def _covered(pixels: int, cells: int) -> NDArray[np.float64]:
 def above_field(
     image: NDArray[np.float32], coarse: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights of the rows, times the surface, times weights of the columns; lowered to the image."""
-    down, across = _near(image.shape[0], coarse.shape[0]), _near(image.shape[1], coarse.shape[1])
-    field = np.minimum((down @ coarse.astype(np.float64) @ across.T).astype(np.float32), image)
+    """Along the columns, then along the rows, in single precision; lowered to the image."""
+    drawn = _drawn(_drawn(coarse.T, image.shape[1]).T, image.shape[0])
+    field = np.minimum(drawn, image)
     return field, image - field
 
 
-def _near(pixels: int, cells: int) -> NDArray[np.float64]:
-    """(pixels, cells): which share of each cell's value is drawn at each pixel."""
-    places = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    return np.asarray(np.maximum(1 - np.abs(places[:, None] - np.arange(cells)), 0))
+def _drawn(coarse: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
+    """Rows of a surface drawn out to so many pixels, between the middles of its own."""
+    cells = len(coarse)
+    places = np.clip((np.arange(pixels) + 0.5) * (cells / pixels) - 0.5, 0, cells - 1)
+    one = places.astype(int)
+    first, second = coarse[one], coarse[np.minimum(one + 1, cells - 1)]
+    return np.asarray(first + (second - first) * (places - one).astype(np.float32)[:, None], dtype=np.float32)
 
 
 def count_down(height: NDArray[np.float32], scale: float, top: int) -> NDArray[np.uint16]:

@@ -1,8 +1,8 @@
-"""A rim of free pixels around a picture."""
+"""A rim of free pixels around a picture, and what a picture has to be for a kernel."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,3 +28,13 @@ def check_size(name: str, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"`{name}` must have fewer than {MAX_PIXELS} pixels. Got: {height * width}. Cut it into tiles."
         )
+
+
+def float_picture(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """`values` as they are where they are float32 of two axes; else TypeError, ValueError."""
+    given: NDArray[Any] = np.asarray(values)
+    if given.dtype != np.float32:
+        raise TypeError(f"`{name}` must be float32. Got: {given.dtype}. Convert it first.")
+    if given.ndim != 2:
+        raise ValueError(f"`{name}` must have two axes (rows, columns). Got: shape {given.shape}. Pass one channel.")
+    return given

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from karyofast.kernels import reference_shape
 from karyofast.kernels.dispatch import Impl, cpu_path, use_fast
 from karyofast.kernels.regions import RegionTree
+from karyofast.kernels.rim import float_picture
 
 try:
     from karyofast.kernels import _shape
@@ -83,11 +84,7 @@ def ridge_depths(height: NDArray[np.float32], impl: Impl = "auto") -> NDArray[np
     >>> ridge_depths(height).tolist()
     [3.0, 3.0]
     """
-    given: NDArray[Any] = np.asarray(height)
-    if given.dtype != np.float32:
-        raise TypeError(f"`height` must be float32. Got: {given.dtype}. Convert it first.")
-    if given.ndim != 2:
-        raise ValueError(f"`height` must have two axes (rows, columns). Got: shape {given.shape}. Pass one channel.")
+    given = float_picture(height, "height")
     fast = use_fast(impl, "ridge_depths", _missing)
     if given.size == 0:
         return np.empty(0, dtype=np.float32)
@@ -139,11 +136,8 @@ def outlines(tree: RegionTree, regions: NDArray[np.int64], bin_width: float = 0.
         return Outlines(*np.zeros((3, 0)))
     if not fast:
         return Outlines(*reference_shape.outlines(tree, chosen, bin_width))
-    start, area, box = tree.start[chosen], tree.area[chosen], np.ascontiguousarray(tree.box[chosen])
-    out = np.empty((3, len(chosen)))
-    sized = box[:, 2:].min() >= 1
-    path = cpu_path(impl, "outlines")
-    if not sized or not _shape.outlines(tree.order, start, area, box, tree.shape[1], bin_width, out, path):
+    bodies, out = _bodies(tree, chosen), np.empty((3, len(chosen)))
+    if not _shape.outlines(*bodies, bin_width, out, cpu_path(impl, "outlines")):
         raise ValueError(_OUTSIDE)
     return Outlines(*out)
 
@@ -184,15 +178,13 @@ def region_masks(tree: RegionTree, regions: NDArray[np.int64], impl: Impl = "aut
         return []
     if not fast:
         return reference_shape.region_masks(tree, chosen)
-    box = np.ascontiguousarray(tree.box[chosen])
-    ends = np.cumsum(box[:, 2].astype(np.int64) * box[:, 3])
-    sized = box[:, 2:].min() >= 1
-    out = np.zeros(ends[-1] if sized else 0, dtype=bool)
-    start, area = tree.start[chosen], tree.area[chosen]
-    if not sized or not _shape.masks(tree.order, start, area, box, tree.shape[1], out.view(np.uint8)):
+    bodies = _bodies(tree, chosen)
+    sides = tree.box[chosen, 2:]
+    limits = [0, *np.cumsum(sides.prod(axis=1, dtype=np.int64)).tolist()]
+    out = np.zeros(limits[-1], dtype=bool)
+    if not _shape.masks(*bodies, out.view(np.uint8)):
         raise ValueError(_OUTSIDE)
-    sides, limits = box[:, 2:].tolist(), [0, *ends.tolist()]
-    return [out[first:last].reshape(side) for (first, last), side in zip(pairwise(limits), sides, strict=True)]
+    return [out[first:last].reshape(side) for (first, last), side in zip(pairwise(limits), sides.tolist(), strict=True)]
 
 
 def rim_steps(
@@ -249,6 +241,16 @@ def rim_steps(
     out = np.empty(len(chosen))
     _shape.rim_steps(np.ascontiguousarray(given), tree.order, tree.start[chosen], tree.area[chosen], out)
     return out
+
+
+def _bodies(
+    tree: RegionTree, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
+    """Pixels of the tree, range and box of each region, the picture's width; ValueError where a box has no pixel."""
+    box = np.ascontiguousarray(tree.box[chosen])
+    if box[:, 2:].min() < 1:
+        raise ValueError(_OUTSIDE)
+    return tree.order, tree.start[chosen], tree.area[chosen], box, tree.shape[1]
 
 
 def _regions(tree: RegionTree, regions: NDArray[np.int64]) -> NDArray[np.int64]:
