@@ -7,7 +7,7 @@ export KARYOFAST_DATA ?= ../shared/data
 DATA := $(KARYOFAST_DATA)
 RUNS ?= runs
 
-.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 aarch64-wheel bench-peers bench-cuda bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
+.PHONY: demo test test-tensorrt lint bench throughput serve-load cold-start kill-rounds check-page sanitize aarch64 aarch64-wheel clang bench-peers bench-cuda bench-naive bench-compare train-classifier train-separator wheel picture scores karyograms library clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/karyofast demo -o demo
@@ -95,6 +95,13 @@ aarch64:
 	mkdir -p $(BUILD)
 	$(ARM) -O3 -static $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_aarch64 -lm
 	qemu-aarch64-static $(BUILD)/check_aarch64
+
+# The cores by Clang, on every path that this processor has.
+clang:
+	command -v clang >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends clang; }
+	mkdir -p $(BUILD)
+	clang -O3 $(CHECK_FLAGS) $(CHECK) -o $(BUILD)/check_clang -lm
+	$(BUILD)/check_clang
 
 # The wheel for aarch64, cross-built, then installed and tried under emulation in a Debian arm64 root at ARM_ROOT; as root.
 ARM_ROOT := $(BUILD)/arm64

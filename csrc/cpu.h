@@ -9,9 +9,20 @@
 
 enum { KF_PORTABLE, KF_AVX2, KF_AVX512 };
 
-/* Clang has no pragma for the target of functions that follow: there the portable path stands alone. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__)
 #define KF_X86_PATHS 1
+#endif
+
+/* What stands between the two may use these instructions. */
+#define KF_PRAGMA(x) _Pragma(#x)
+#ifdef __clang__
+#define KF_BEGIN_TARGET(names) KF_PRAGMA(clang attribute push(__attribute__((target(names))), apply_to = function))
+#define KF_END_TARGET KF_PRAGMA(clang attribute pop)
+#define KF_WHOLE_VECTORS /* it takes the widest as it is */
+#else
+#define KF_BEGIN_TARGET(names) KF_PRAGMA(GCC push_options) KF_PRAGMA(GCC target(names))
+#define KF_END_TARGET KF_PRAGMA(GCC pop_options)
+#define KF_WHOLE_VECTORS ",prefer-vector-width=512"
 #endif
 
 /* Before a loop over lanes of a number that the compiler knows: it is to become vectors, not to be unrolled before. */

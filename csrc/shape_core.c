@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counts.h"
 #include "cpu.h"
 #include "memory.h"
 
-enum { KF_RIM = 2 };                  /* free pixels around a canvas of distances: a knight's step */
-enum { KF_FAR = INT32_MAX / 4 };      /* what lies beyond a picture, and the greatest depth: no step more overflows */
-enum { KF_TABLES = 8, KF_SKIP = 64 }; /* that greys are counted in; pixels that are passed over together */
-enum { KF_GRAIN = 3 << 15 };          /* 1.5 px */
+enum { KF_RIM = 2 };             /* free pixels around a canvas of distances: a knight's step */
+enum { KF_FAR = INT32_MAX / 4 }; /* what lies beyond a picture, and the greatest depth: no step more overflows */
+enum { KF_SKIP = 64 };           /* pixels that are passed over together */
+enum { KF_GRAIN = 3 << 15 };     /* 1.5 px */
 
 /* Pixels [first, last) of a row of the canvas, places on it. */
 typedef struct {
@@ -63,18 +64,12 @@ static void kf_chamfer(const kf_steps *steps, const kf_run *run, int64_t runs, i
 
 /* How often each grey level occurs. */
 static void kf_count(const uint8_t *grey, int64_t pixels, int64_t *often) {
-    uint32_t table[KF_TABLES][256]; /* neighbours are alike: one table would wait for itself */
+    const int64_t most = UINT32_MAX;
     memset(often, 0, 256 * sizeof *often);
-    for (int64_t begin = 0; begin < pixels;) {
-        const int64_t end = pixels - begin > UINT32_MAX ? begin + UINT32_MAX / KF_TABLES * KF_TABLES : pixels;
-        memset(table, 0, sizeof table);
-        int64_t at = begin;
-        for (; at + KF_TABLES <= end; at += KF_TABLES)
-            for (int k = 0; k < KF_TABLES; k++) table[k][grey[at + k]]++;
-        for (; at < end; at++) table[0][grey[at]]++;
-        for (int level = 0; level < 256; level++)
-            for (int k = 0; k < KF_TABLES; k++) often[level] += table[k][level];
-        begin = end;
+    for (int64_t begin = 0; begin < pixels; begin += most) {
+        kf_counts counts = {{{0}}};
+        kf_count_greys(&counts, grey + begin, pixels - begin < most ? pixels - begin : most);
+        for (int level = 0; level < 256; level++) often[level] += kf_counted(&counts, level);
     }
 }
 

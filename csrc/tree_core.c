@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "bits.h"
+#include "counts.h"
 #include "cpu.h"
 #include "memory.h"
 
@@ -35,19 +36,26 @@ enum { KF_AHEAD = 16, KF_PIXELS_AHEAD = 128 }; /* regions and pixels that are fe
  * there are several, and what the shape there is multiplied with. */
 enum { KF_GROUPS = 255, KF_MINIMUM = 1, KF_SADDLE = 2, KF_SHAPE = 4 };
 
+enum { KF_STEADY = 3 }; /* pixels that go where the one before them went, to each that does not, from which counts are kept at hand */
 enum { KF_BEYOND = 8 }; /* counts of what lies beyond the bound, in turn: no increment waits for the one before it */
 enum { KF_FEW = 8, KF_NARROW = 1 << 14 }; /* pixels whose sums are taken at once; side of a picture up to which they are */
+enum { KF_SINGLE = 1 << 22 }; /* pixels up to which single precision tells a pixel's row */
 
 #define BODY "tree_paths.inc"
 #include "each_path.inc"
 
-/* Returns the minima. */
-static int64_t kf_local(const kf_picture *picture, void *line, uint8_t *active, uint16_t *codes) {
+static void kf_local(const kf_picture *picture, void *line, uint8_t *active, uint16_t *codes) {
 #ifdef KF_X86_PATHS
-    if (picture->path == KF_AVX512) return kf_local_avx512(picture, line, active, codes);
-    if (picture->path == KF_AVX2) return kf_local_avx2(picture, line, active, codes);
+    if (picture->path == KF_AVX512) {
+        kf_local_avx512(picture, line, active, codes);
+        return;
+    }
+    if (picture->path == KF_AVX2) {
+        kf_local_avx2(picture, line, active, codes);
+        return;
+    }
 #endif
-    return kf_local_portable(picture, line, active, codes);
+    kf_local_portable(picture, line, active, codes);
 }
 
 static void kf_up(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, const int32_t *begin) {
@@ -85,6 +93,7 @@ typedef struct {
     int32_t minima;       /* so far */
     int32_t nodes;        /* so far */
     int32_t fresh;        /* first node of this level */
+    int steady;           /* whether most pixels of the level before went where the pixel before them went */
     int64_t share[64];    /* what a pixel adds to its node's shape, by the shape in its code */
 } kf_growth;
 
@@ -106,12 +115,28 @@ static inline int32_t kf_find(int32_t *up, int32_t at) {
     return at;
 }
 
-/* Put the younger of two roots under the older, which is returned. */
+/* The same where paths are short, mostly without a branch that cannot be foretold. */
+static inline int32_t kf_find_near(int32_t *up, int32_t at) {
+    int32_t root = up[up[at]];
+    if (up[root] != root) root = kf_find(up, root);
+    up[at] = root;
+    return root;
+}
+
+/* Put the younger of two roots, if they are two, under the older, which is returned. */
 static inline int32_t kf_unite(int32_t *up, int32_t one, int32_t other, int32_t *younger) {
     const int32_t older = other < one ? other : one;
     *younger = other ^ one ^ older;
     up[*younger] = older;
     return older;
+}
+
+/* A minimum more: it stands for itself, and has no region yet. */
+static inline int32_t kf_begin(kf_growth *grown) {
+    const int32_t made = grown->minima++;
+    grown->up[made] = made;
+    grown->newest[made] = -1;
+    return made;
 }
 
 /* Minima for the pixels [begin, end) of one level into tree->region; returns the saddles. */
@@ -133,48 +158,61 @@ static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
         saddle[saddles] = (int32_t)i;
         saddles += here & (KF_SADDLE << 8) ? 1 : 0;
     }
-    grown->minima = minima;
+    while (grown->minima < minima) kf_begin(grown);
     return saddles;
 }
 
 /* Join what meets at the saddles of a level; returns how many were joined to others. */
 static int32_t kf_join(kf_growth *grown, int32_t saddles) {
-    const kf_tree *tree = grown->tree;
+    const int32_t *restrict sorted = grown->tree->sorted, *restrict region = grown->tree->region;
+    const int32_t *restrict label = grown->label, *restrict saddle = grown->saddle, *restrict offset = grown->offset;
+    const uint16_t *restrict code = grown->code;
+    int32_t *restrict up = grown->up, *restrict younger = grown->joined;
     int32_t joined = 0;
     for (int32_t at = 0; at < saddles; at++) {
-        const int32_t ahead = grown->saddle[at + KF_AHEAD < saddles ? at + KF_AHEAD : at];
-        const uint32_t others = grown->code[ahead] & KF_GROUPS;
-        kf_fetch(grown->up + tree->region[ahead]);
-        kf_fetch(grown->label + tree->sorted[ahead] + grown->offset[kf_lowest_bit(others & (others - 1))]);
-        const int32_t i = grown->saddle[at], p = tree->sorted[i];
-        uint32_t groups = grown->code[i] & KF_GROUPS;
-        int32_t own = kf_find(grown->up, tree->region[i]);
+        const int32_t ahead = saddle[at + KF_AHEAD < saddles ? at + KF_AHEAD : at];
+        const uint32_t others = code[ahead] & KF_GROUPS;
+        kf_fetch(up + region[ahead]);
+        kf_fetch(label + sorted[ahead] + offset[kf_lowest_bit(others & (others - 1))]);
+        const int32_t i = saddle[at];
+        const int32_t *here = label + sorted[i];
+        uint32_t groups = code[i] & KF_GROUPS;
+        int32_t own = kf_find_near(up, region[i]);
         while (groups &= groups - 1) {
-            const int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
-            if (other != own) own = kf_unite(grown->up, own, other, &grown->joined[joined++]);
+            const int32_t other = kf_find_near(up, here[offset[kf_lowest_bit(groups)]]), one = own;
+            own = kf_unite(up, one, other, younger + joined); /* half of them are one already: without a branch */
+            joined += other != one;
         }
     }
     return joined;
 }
 
-/* The region of this level of what `root` stands for, made where there is none. */
-static inline int32_t kf_raise(kf_growth *grown, int32_t root) {
+/* A region of this level of what `root` stands for, which has none yet. */
+static int32_t kf_make(kf_growth *grown, int32_t root) {
     kf_node *node = grown->tree->node;
-    const int32_t old = grown->newest[root];
-    if (old >= grown->fresh) return old;
     const int32_t made = grown->nodes++;
     node[made] = (kf_node){0, -1, 0};
-    node[old].parent = made;
+    node[grown->newest[root]].parent = made;
     grown->newest[root] = made;
     return made;
 }
 
-/* Pixels [begin, end) of one level into their regions; as far `ahead`, and twice as far, are more of the level, or it is 0. */
-static inline void kf_settle_run(kf_growth *grown, int64_t begin, int64_t end, int32_t ahead) {
+/* The region of this level of what `root` stands for, made where there is none. */
+static inline int32_t kf_raise(kf_growth *grown, int32_t root) {
+    const int32_t old = grown->newest[root];
+    return old >= grown->fresh ? old : kf_make(grown, root);
+}
+
+/* Pixels [begin, end) of one level into their regions; as far `ahead`, and twice as far, are more of the level, or it is 0.
+ * Counts in memory wait for one another, so those of the region that the pixel before went to too are kept at hand (`held`):
+ * where regions take turns, plain increments are faster. Returns how often another region follows. */
+static inline int64_t kf_settle_run(kf_growth *grown, int64_t begin, int64_t end, int32_t ahead, int held) {
     int32_t *restrict up = grown->up, *restrict region = grown->tree->region, *restrict rank = grown->tree->rank;
     const uint16_t *restrict code = grown->code;
     const int64_t *restrict share = grown->share;
     kf_node *node = grown->tree->node; /* kf_raise writes there too */
+    int32_t last = -1, count = 0;
+    int64_t shape = 0, turns = 0;
     for (int64_t i = begin; i < end; i++) {
         if (ahead) {
             kf_fetch(up + region[i + 2 * ahead]);
@@ -187,22 +225,41 @@ static inline void kf_settle_run(kf_growth *grown, int64_t begin, int64_t end, i
             up[at] = root;
         }
         const int32_t own = kf_raise(grown, root);
+        const int64_t share_here = share[code[i] / (KF_SHAPE << 8)];
         region[i] = own;
-        rank[i] = node[own].own++;
-        node[own].shape += share[code[i] / (KF_SHAPE << 8)];
+        turns += own != last;
+        if (held) {
+            if (own != last) {
+                node[last].own = count, node[last].shape = shape;
+                count = node[own].own, shape = node[own].shape;
+            }
+            rank[i] = count++;
+            shape += share_here;
+        } else {
+            rank[i] = node[own].own++;
+            node[own].shape += share_here;
+        }
+        last = own;
     }
+    if (held) node[last].own = count, node[last].shape = shape;
+    return turns;
 }
 
 static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
     const int64_t middle = end - begin > 2 * KF_AHEAD ? end - 2 * KF_AHEAD : begin;
-    kf_settle_run(grown, begin, middle, KF_AHEAD);
-    kf_settle_run(grown, middle, end, 0);
+    const int64_t turns = grown->steady ? kf_settle_run(grown, begin, middle, KF_AHEAD, 1)
+                                        : kf_settle_run(grown, begin, middle, KF_AHEAD, 0);
+    kf_settle_run(grown, middle, end, 0, 0);
+    if (begin < middle) grown->steady = turns * KF_STEADY < middle - begin;
 }
 
-/* The arrays that grow, cut from a block, for so many minima. */
-static void kf_lay_out(kf_block *block, int64_t minima, kf_growth *grown) {
+/* The arrays that grow, cut from a block. Those of the minima have room for the most there can be, no two of them side by
+ * side; what is never written takes no memory. */
+static void kf_lay_out(kf_block *block, const kf_picture *picture, kf_growth *grown) {
     kf_tree *tree = grown->tree;
-    const int64_t pixels = tree->pixels;
+    const int64_t pixels = tree->pixels, height = picture->height, width = picture->width;
+    const int64_t apart = picture->connectivity == 4 ? (height * width + 1) / 2 : (height + 1) / 2 * ((width + 1) / 2);
+    const int64_t minima = apart < pixels ? apart : pixels;
     tree->sorted = kf_cut(block, pixels + KF_PIXELS_AHEAD, sizeof(int32_t));
     tree->region = kf_cut(block, pixels, sizeof(int32_t));
     tree->rank = kf_cut(block, pixels, sizeof(int32_t));
@@ -219,7 +276,7 @@ static void kf_lay_out(kf_block *block, int64_t minima, kf_growth *grown) {
 
 /* From the pixels of each level in tree->end to their first places, and what grows is laid out; returns 0, or -1 without
  * memory. */
-static int kf_plant(const kf_picture *picture, int64_t minima, kf_growth *grown) {
+static int kf_plant(const kf_picture *picture, kf_growth *grown) {
     kf_tree *tree = grown->tree;
     int64_t before = 0;
     for (int32_t level = 0; level <= picture->max_level; level++) {
@@ -229,14 +286,13 @@ static int kf_plant(const kf_picture *picture, int64_t minima, kf_growth *grown)
     }
     tree->pixels = before;
     if (!grown->rest.base) {
-        kf_lay_out(&grown->rest, minima, grown);
+        kf_lay_out(&grown->rest, picture, grown);
         grown->rest = (kf_block){tree->grown = kf_room_for((int64_t)grown->rest.used, 1), 0};
         if (!tree->grown) return -1;
     }
-    kf_lay_out(&grown->rest, minima, grown);
+    kf_lay_out(&grown->rest, picture, grown);
     tree->node++;
     *tree->target++ = -1; /* of the one before them */
-    for (int32_t at = 0; at < minima; at++) grown->up[at] = at, grown->newest[at] = -1;
     memset(tree->sorted + before, 0, KF_PIXELS_AHEAD * sizeof(int32_t));
     for (int i = 0; i < KF_PIXELS_AHEAD; i++) grown->code[before + i] = KF_MINIMUM << 8;
     return 0;
@@ -249,7 +305,7 @@ static void kf_lone(kf_growth *grown, int64_t i) {
     kf_tree *tree = grown->tree;
     const int32_t p = tree->sorted[i], made = grown->nodes++;
     uint32_t groups = grown->code[i] & KF_GROUPS;
-    int32_t own = groups ? kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]) : grown->minima++;
+    int32_t own = groups ? kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]) : kf_begin(grown);
     while (groups &= groups - 1) {
         const int32_t other = kf_find(grown->up, grown->label[p + grown->offset[kf_lowest_bit(groups)]]);
         int32_t younger;
@@ -321,7 +377,7 @@ static void kf_keep(const kf_picture *picture, kf_tree *tree) {
 static void kf_lay_ground(kf_block *block, const kf_picture *picture, void **line, uint8_t **active, kf_growth *grown) {
     const int64_t blocks = (picture->width + KF_BLOCK - 1) / KF_BLOCK;
     kf_tree *tree = grown->tree;
-    *line = kf_cut(block, 3 * ((int64_t)picture->width + 2), sizeof(uint32_t));
+    *line = kf_cut(block, 5 * ((int64_t)picture->width + 2), sizeof(uint16_t));
     *active = kf_cut(block, blocks * picture->height, 1);
     tree->end = kf_cut(block, (int64_t)picture->max_level + 1 + KF_BEYOND, sizeof(int64_t));
     tree->area = grown->label = kf_cut(block, (int64_t)picture->height * picture->width, sizeof(int32_t));
@@ -338,16 +394,15 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
     kf_lay_ground(&block, picture, &line, &active, &grown);
     kf_block whole = block;
     tree->pixels = (int64_t)picture->height * width;
-    kf_lay_out(&whole, tree->pixels / 2 + 1, &grown);
+    kf_lay_out(&whole, picture, &grown);
     if (whole.used <= KF_KEPT) block = whole;
     block = (kf_block){tree->ground = kf_room_for((int64_t)block.used, 1), 0};
     if (!block.base) return -1;
     kf_lay_ground(&block, picture, &line, &active, &grown);
     if (whole.used <= KF_KEPT) grown.rest = block;
     uint16_t *codes = (uint16_t *)grown.label;
-    const int64_t minima = kf_local(picture, line, active, codes);
-    if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, minima, &grown)
-                            : kf_sort_u16(picture, active, codes, minima, &grown))
+    kf_local(picture, line, active, codes);
+    if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, &grown) : kf_sort_u16(picture, active, codes, &grown))
         return -1;
     kf_grow(&grown, picture->max_level + 1);
     kf_keep(picture, tree);
