@@ -9,16 +9,22 @@ from numpy.typing import NDArray
 from karyofast.types import Box, Region
 
 
+def common(one: Region, other: Region) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where the boxes of two masks share pixels: rows and columns in the mask of each, empty where they share none."""
+    top, left = max(one.box.top, other.box.top), max(one.box.left, other.box.left)
+    bottom = max(top, min(one.box.top + one.box.height, other.box.top + other.box.height))
+    right = max(left, min(one.box.left + one.box.width, other.box.left + other.box.width))
+    mine, theirs = (
+        (slice(top - box.top, bottom - box.top), slice(left - box.left, right - box.left))
+        for box in (one.box, other.box)
+    )
+    return mine, theirs
+
+
 def shared_pixels(one: Region, other: Region) -> int:
     """Number of pixels that two masks share."""
-    top, left = max(one.box.top, other.box.top), max(one.box.left, other.box.left)
-    bottom = min(one.box.top + one.box.height, other.box.top + other.box.height)
-    right = min(one.box.left + one.box.width, other.box.left + other.box.width)
-    if bottom <= top or right <= left:
-        return 0
-    a = one.mask[top - one.box.top : bottom - one.box.top, left - one.box.left : right - one.box.left]
-    b = other.mask[top - other.box.top : bottom - other.box.top, left - other.box.left : right - other.box.left]
-    return int(np.count_nonzero(a & b))
+    mine, theirs = common(one, other)
+    return int(np.count_nonzero(one.mask[mine] & other.mask[theirs]))
 
 
 def overlap_share(one: Region, other: Region) -> float:

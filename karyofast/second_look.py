@@ -2,11 +2,11 @@
 
 Classification-driven separation (after Lerner et al., the paper's reference 18). The separator offers several
 ways to cut a candidate; pieces whose ends face one another may be joined; a piece that the classifier cannot
-place may be cut across at necks or at its sharpest bend; what stands out of one may be another
-that crosses or touches it (`karyofast.second_look_moves`). The pieces of each way are straightened and
-classified, and a way is taken instead of the first when the labels of the whole cell become likelier by more
-than `MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome costs what `karyofast.arrange`
-prices it at, as it does without a second look.
+place may be cut across at necks or at its sharpest bend (`karyofast.second_look_moves`), or from notch to notch
+(`karyofast.second_look_notches`); what stands out of one may be another that crosses or touches it. The pieces of
+each way are straightened and classified, and a way is taken instead of the first when the labels of the whole cell
+become likelier by more than `MARGIN`. A cell of 46 is not demanded: an extra or a missing chromosome costs what
+`karyofast.arrange` prices it at, as it does without a second look.
 
 Reading a piece is what takes time. What a whole cell costs at least with an unread way is known from the areas of its
 pieces: a way that would not even then be taken is not read.
@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
 
 from karyofast.second_look_moves import OpenWay, Piece, Sketch, Way, arms, cuts, joins
+from karyofast.second_look_notches import notches
 from karyofast.types import Candidate, Chromosome
 
 MARGIN = 2.5
@@ -101,7 +102,7 @@ def look(
     chosen = choose(_as_ways(joined, known, read, sketch), cost, read=read)
     for _ in range(MOVES):
         moved = [
-            [tuple(piece.chromosome for piece in way), *joins([way], candidate), *cuts(way), *arms(way)]
+            [tuple(piece.chromosome for piece in way), *joins([way], candidate), *cuts(way), *notches(way), *arms(way)]
             for way, candidate in zip(chosen, candidates, strict=True)
         ]
         if all(len(ways) == 1 for ways in moved):

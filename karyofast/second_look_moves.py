@@ -218,7 +218,7 @@ def arms(way: Way) -> list[list[Chromosome]]:
     """
     found = []
     for number, piece in enumerate(way):
-        if piece.strangeness < ODD and _settled(piece):
+        if piece.strangeness < ODD and settled(piece):
             continue
         rest = [other.chromosome for at, other in enumerate(way) if at != number]
         found += [[*rest, *parts] for parts in _disarmed(piece)]
@@ -254,10 +254,11 @@ def _parted(one: Chromosome, labels: NDArray[np.int32], group: tuple[int, ...]) 
     if len(group) > 1:
         cv2.fillConvexPoly(hull, cv2.convexHull(np.argwhere(arm)[:, ::-1].astype(np.int32)), 1)
     flag = "cut" if len(group) == 1 else "overlap"
-    return [_taken(one, mask, flag) for mask in (one.mask & ~arm, arm | (hull.astype(bool) & one.mask))]
+    return [part_of(one, mask, flag) for mask in (one.mask & ~arm, arm | (hull.astype(bool) & one.mask))]
 
 
-def _settled(piece: Piece) -> bool:
+def settled(piece: Piece) -> bool:
+    """Whether its bands and its size say surely enough what it is: it is left alone."""
     return piece.label.confidence >= UNSURE and piece.doubt < DOUBTFUL
 
 
@@ -265,7 +266,7 @@ def cuts(way: Way) -> list[list[Chromosome]]:
     """The ways in which a piece that the classifier cannot place is cut across in two, or in three."""
     found = []
     for number, piece in enumerate(way):
-        if _settled(piece):
+        if settled(piece):
             continue
         rest = [other.chromosome for at, other in enumerate(way) if at != number]
         positions = sorted(_cut_positions(piece.straightened))
@@ -278,7 +279,7 @@ def cuts(way: Way) -> list[list[Chromosome]]:
                 inside = (row >= start) & (row < stop)
                 if (start, stop) not in parts:
                     mask = _painted(piece.chromosome, inside)
-                    parts[start, stop] = _taken(piece.chromosome, mask, "cut") if inside.any() else None
+                    parts[start, stop] = part_of(piece.chromosome, mask, "cut") if inside.any() else None
             taken = [parts[one] for one in bounds]
             if None not in taken:
                 found.append([*rest, *(part for part in taken if part is not None)])
@@ -326,7 +327,7 @@ def _painted(one: Chromosome, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask
 
 
-def _taken(one: Chromosome, mask: NDArray[np.bool_], flag: str) -> Chromosome:
+def part_of(one: Chromosome, mask: NDArray[np.bool_], flag: str) -> Chromosome:
     """The chromosome that a mask in the box of `one` makes, not empty."""
     box, inner = tight(mask, one.box)
     return replace(one, box=box, mask=inner, flags=tuple(dict.fromkeys((*one.flags, flag))))

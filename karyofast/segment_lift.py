@@ -18,6 +18,12 @@ from karyofast.types import Box, Candidate, Dropped, Metaphase
 WIDTH = 12.0
 """Chromosome width in px at which the network was trained."""
 
+REACH = 48
+"""px of the network's grid around the candidates that it is shown: what lies farther away is no part of the cell."""
+
+WORTHWHILE = 0.8
+"""Share of the picture's grid above which all of it is shown."""
+
 ON = 0.5
 """Probability from which a pixel is on."""
 
@@ -113,7 +119,9 @@ def lift(metaphase: Metaphase, candidates: Sequence[Candidate], separator: Separ
         covered[one.box.slices] |= one.mask
     level = max(float(metaphase.density[covered].mean()), 1.0)
     resized = cv2.resize(metaphase.density.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return Lifted(_run(np.asarray(resized / level, dtype=np.float32), separator), zoom, level)
+    shown = np.asarray(resized / level, dtype=np.float32)
+    where = _around(candidates, zoom, shown.shape, separator.stride)
+    return Lifted(_run(shown, where, separator, turned=metaphase.polarity == "bright"), zoom, level)
 
 
 def missed(
@@ -202,8 +210,33 @@ def owners(candidates: Sequence[Candidate], shape: tuple[int, int], there: tuple
     return np.asarray(cv2.resize(owner, there[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.int32)
 
 
-def _run(scaled: NDArray[np.float32], separator: Separator) -> NDArray[np.float32]:
-    rows, cols = scaled.shape
-    stride = separator.stride
-    padded = np.pad(scaled, ((0, -rows % stride), (0, -cols % stride)))
-    return np.ascontiguousarray(separator.lifted(padded)[:, :rows, :cols])
+def _around(candidates: Sequence[Candidate], zoom: float, shape: tuple[int, ...], stride: int) -> tuple[slice, slice]:
+    """Rows and columns of the network's grid on which the candidates lie, with `REACH` around them.
+
+    All of them where that would save little.
+    """
+    box = np.array([one.box for one in candidates], dtype=np.float64) * zoom
+    # on the strides of the whole picture: what the network says of a pixel depends on where they begin
+    top, left = (np.maximum(0, box[:, :2].min(axis=0) - REACH) // stride * stride).astype(int).tolist()
+    bottom, right = np.minimum(shape, np.ceil((box[:, :2] + box[:, 2:]).max(axis=0) + REACH)).astype(int).tolist()
+    if (bottom - top) * (right - left) > WORTHWHILE * shape[0] * shape[1]:
+        return slice(0, shape[0]), slice(0, shape[1])
+    return slice(top, bottom), slice(left, right)
+
+
+def _run(
+    shown: NDArray[np.float32], where: tuple[slice, slice], separator: Separator, turned: bool
+) -> NDArray[np.float32]:
+    """What the network says of a part of what it is shown, zeros elsewhere.
+
+    With `turned` the mean of that and of what it says of the part turned by half, in which directions are the same.
+    """
+    part = shown[where]
+    rows, cols = part.shape
+    padded = np.pad(part, ((0, -rows % separator.stride), (0, -cols % separator.stride)))
+    seen = separator.lifted(padded)
+    if turned:
+        seen = 0.5 * (seen + separator.lifted(np.ascontiguousarray(padded[::-1, ::-1]))[:, ::-1, ::-1])
+    maps = np.zeros((len(seen), *shown.shape), dtype=np.float32)
+    maps[:, where[0], where[1]] = seen[:, :rows, :cols]
+    return maps

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from karyofast import segment_lift
 from karyofast.train.axes import targets
 from karyofast.train.compose import Laid
 from karyofast.types import Box, Candidate, Metaphase
@@ -25,6 +26,12 @@ def arc(radius=45.0, width=12.0, shape=(200, 200)) -> Laid:
     cv2.ellipse(canvas, (100, 100), (int(radius), int(radius)), 0, 0, 270, 1, int(width))
     angle = np.deg2rad(np.linspace(8, 262, 220))
     return Laid(canvas.astype(bool), 100 + radius * np.stack([np.sin(angle), np.cos(angle)], axis=1), width)
+
+
+def let_all_be_shown(monkeypatch):
+    """An oracle draws on the picture's own grid, all of it: let the picture be of the network's scale, and small."""
+    monkeypatch.setattr(segment_lift, "typical_width", lambda candidates: segment_lift.WIDTH)
+    monkeypatch.setattr(segment_lift, "REACH", 200)
 
 
 class Oracle:

@@ -1,6 +1,6 @@
-import cv2
 import numpy as np
 import pytest
+from drawn_pieces import doubtful, label, line, piece
 
 from karyofast.arrange import arrange
 from karyofast.config import ArrangeOptions
@@ -9,13 +9,7 @@ from karyofast.second_look import choose, look
 from karyofast.second_look_moves import Piece, Sketch, arms, cuts, joins, strangeness
 from karyofast.sizes import RELATIVE_AREA, Typical, surprise
 from karyofast.straighten import straighten_patch
-from karyofast.types import CLASSES, Box, Candidate, Chromosome, Label
-
-
-def label(name: str, sure: float = 0.97) -> Label:
-    row = np.full(24, (1 - sure) / 23, np.float32)
-    row[CLASSES.index(name)] = sure
-    return Label(row)
+from karyofast.types import CLASSES, Box, Candidate, Chromosome
 
 
 def way(*names: str, sure: float = 0.97):
@@ -76,19 +70,6 @@ def test_nothing_to_choose_gives_the_first_ways_without_asking():
     ways = singles(NORMAL)
     assert choose(ways, never) == [options[0] for options in ways]
     assert choose([], never) == []
-
-
-def piece(mask, name="1"):
-    """A whole piece on a canvas, labelled."""
-    box = Box(0, 0, *mask.shape)
-    straightened = straighten_patch(np.where(mask, 150, 0).astype(np.uint8), Chromosome(box, mask))
-    return Piece(Chromosome(box, mask), straightened, label(name))
-
-
-def line(start, end, width=12, shape=(120, 160)):
-    canvas = np.zeros(shape, np.uint8)
-    cv2.line(canvas, start[::-1], end[::-1], 1, width)
-    return canvas.astype(bool)
 
 
 def candidate(*masks):
@@ -239,11 +220,6 @@ def test_the_cost_of_a_cell_is_that_of_its_arrangement():
     expected = arrange([one.label for one in cell], ArrangeOptions(), sizes).cost
     assert CellCost(ArrangeOptions())(cell) == pytest.approx(expected)
     assert CellCost(ArrangeOptions())([]) > 0.0
-
-
-def doubtful(mask):
-    whole = piece(mask)
-    return Piece(whole.chromosome, whole.straightened, label("1", sure=0.4))
 
 
 def test_a_doubtful_piece_is_cut_at_its_neck_and_nothing_of_it_is_lost():

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from separating import BINS, Oracle, arc, bar, best, cell
+from separating import BINS, Oracle, arc, bar, best, cell, let_all_be_shown
 
-from karyofast import segment_lift
 from karyofast.config import SegmentOptions
 from karyofast.errors import OptionError
 from karyofast.segment import segment, unseparated
@@ -13,9 +12,8 @@ from karyofast.types import Box, Chromosome, Metaphase
 
 @pytest.fixture(autouse=True)
 def _no_scaling(request, monkeypatch):
-    """The oracle draws on the picture's own grid: let the picture be of the network's scale."""
     if "typical_width" not in request.node.name:
-        monkeypatch.setattr(segment_lift, "typical_width", lambda candidates: segment_lift.WIDTH)
+        let_all_be_shown(monkeypatch)
 
 
 def test_a_crossing_belongs_to_both():

@@ -1,17 +1,16 @@
 import numpy as np
 import pytest
-from separating import Oracle, bar, cell
+from separating import Oracle, bar, cell, let_all_be_shown
 
 from karyofast import segment_lift
 from karyofast.segment_lift import lift, missed, typical_width
-from karyofast.types import Box, Dropped, Metaphase
+from karyofast.types import Box, Candidate, Dropped, Metaphase
 
 
 @pytest.fixture(autouse=True)
 def _no_scaling(request, monkeypatch):
-    """The oracle draws on the picture's own grid: let the picture be of the network's scale."""
-    if "typical_width" not in request.node.name:
-        monkeypatch.setattr(segment_lift, "typical_width", lambda candidates: segment_lift.WIDTH)
+    if "typical_width" not in request.node.name and "shown" not in request.node.name:
+        let_all_be_shown(monkeypatch)
 
 
 def test_a_chromosome_that_detection_missed_is_found_where_the_network_sees_it():
@@ -57,3 +56,69 @@ def test_texture_of_a_nucleus_is_no_missed_chromosome():
     beside = metaphase.density.copy()
     beside[10:34] = np.maximum(beside[10:34], 100)
     assert len(missed(Metaphase(255 - beside, beside, "dark"), [there], [], lifted)) == 1
+
+
+class Echo:
+    """A separator that says what it is shown, and which row and column of that each pixel is."""
+
+    stride = 16
+
+    def __init__(self):
+        self.shapes = []
+
+    def lifted(self, density):
+        self.shapes.append(density.shape)
+        rows, cols = np.indices(density.shape, dtype=np.float32)
+        return np.stack([density, rows, cols])
+
+
+@pytest.fixture
+def _of_the_scale(monkeypatch):
+    monkeypatch.setattr(segment_lift, "typical_width", lambda candidates: segment_lift.WIDTH)
+
+
+def far_apart(polarity):
+    """A cell in a corner of a large picture, with something of another one far away."""
+    density = np.zeros((400, 500), np.uint8)
+    density[120:130, 100:180] = density[160:170, 120:150] = density[380:390, 470:490] = 150
+    grey = 255 - density if polarity == "dark" else density
+    boxes = [Box(120, 100, 10, 80), Box(160, 120, 10, 30)]
+    return Metaphase(grey, density, polarity), [Candidate(box, np.ones(box[2:], bool)) for box in boxes]
+
+
+@pytest.mark.usefixtures("_of_the_scale")
+def test_the_cell_alone_is_shown_on_the_strides_of_the_picture():
+    metaphase, candidates = far_apart("dark")
+    echo = Echo()
+    maps = lift(metaphase, candidates, echo).maps
+    assert maps.shape == (3, 400, 500)
+    (shape,) = echo.shapes
+    assert shape[0] % 16 == shape[1] % 16 == 0
+    assert shape[0] * shape[1] < 0.4 * 400 * 500
+    np.testing.assert_allclose(maps[0, 60:210, 60:210], metaphase.density[60:210, 60:210] / 150.0)
+    assert not maps[:, 370:, 460:].any()
+    first = np.flatnonzero(maps[1:].any(axis=(0, 2)))[0]
+    assert first % 16 in (0, 1)
+
+
+@pytest.mark.usefixtures("_of_the_scale")
+def test_where_the_cell_fills_the_picture_all_of_it_is_shown():
+    metaphase, candidates = far_apart("dark")
+    ends = [Candidate(Box(*at, 10, 20), np.ones((10, 20), bool)) for at in ((20, 30), (380, 470))]
+    echo = Echo()
+    maps = lift(metaphase, [*candidates, *ends], echo).maps
+    assert echo.shapes == [(400, 512)]
+    assert maps[0, 385, 480] > 0.5
+
+
+@pytest.mark.usefixtures("_of_the_scale")
+def test_fluorescence_is_shown_turned_by_half_too():
+    metaphase, candidates = far_apart("bright")
+    echo = Echo()
+    maps = lift(metaphase, candidates, echo).maps
+    once, turned = echo.shapes
+    assert once == turned
+    np.testing.assert_allclose(maps[0, 60:210, 60:210], metaphase.density[60:210, 60:210] / 150.0)
+    there = maps[0] > 0
+    np.testing.assert_allclose(maps[1][there], 0.5 * (once[0] - 1))
+    np.testing.assert_allclose(maps[2][there], 0.5 * (once[1] - 1))
