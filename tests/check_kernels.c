@@ -115,8 +115,14 @@ static void check_tree(int path, int bytes) {
     uint8_t *narrow = malloc(size);
     const uint32_t lowest = draw(2) ? 0 : (bytes == 1 ? 256 : 65536) - (uint32_t)levels;
     for (size_t i = 0; i < size; i++) image[i] = (uint16_t)(lowest + draw((uint32_t)levels)), narrow[i] = (uint8_t)image[i];
+    const int connectivity = draw(2) ? 4 : 8;
+    if (levels > 1 && !draw(5)) /* as many minima as there can be: all that are not side by side */
+        for (int32_t i = 0; i < height * width; i++) {
+            const int32_t row = i / width, col = i % width, odd = connectivity == 4 ? (row + col) & 1 : (row | col) & 1;
+            image[i] = (uint16_t)(lowest + (odd ? 1 + draw((uint32_t)levels - 1) : 0)), narrow[i] = (uint8_t)image[i];
+        }
     const int32_t bound = draw(3) ? (bytes == 1 ? 255 : 65535) : (int32_t)lowest + levels / 2;
-    const kf_picture picture = {bytes == 1 ? (void *)narrow : (void *)image, height, width, bytes, draw(2) ? 4 : 8, bound,
+    const kf_picture picture = {bytes == 1 ? (void *)narrow : (void *)image, height, width, bytes, connectivity, bound,
                                 1 + (int32_t)(draw(2) * draw(30)), path};
     kf_tree tree;
     int right = kf_tree_build(&picture, &tree) == 0;
