@@ -36,7 +36,7 @@ enum { KF_AHEAD = 16, KF_PIXELS_AHEAD = 128 }; /* regions and pixels that are fe
  * there are several, and what the shape there is multiplied with. */
 enum { KF_GROUPS = 255, KF_MINIMUM = 1, KF_SADDLE = 2, KF_SHAPE = 4 };
 
-enum { KF_STEADY = 3 }; /* pixels that go where the one before them went, to each that does not, from which counts are kept at hand */
+enum { KF_STEADY = 3 }; /* pixels to one that goes to another region than the one before it, from which counts are kept at hand */
 enum { KF_BEYOND = 8 }; /* counts of what lies beyond the bound, in turn: no increment waits for the one before it */
 enum { KF_FEW = 8, KF_NARROW = 1 << 14 }; /* pixels whose sums are taken at once; side of a picture up to which they are */
 enum { KF_SINGLE = 1 << 22 }; /* pixels up to which single precision tells a pixel's row */
@@ -44,32 +44,19 @@ enum { KF_SINGLE = 1 << 22 }; /* pixels up to which single precision tells a pix
 #define BODY "tree_paths.inc"
 #include "each_path.inc"
 
-static void kf_local(const kf_picture *picture, void *line, uint8_t *active, uint16_t *codes) {
-#ifdef KF_X86_PATHS
-    if (picture->path == KF_AVX512) {
-        kf_local_avx512(picture, line, active, codes);
-        return;
-    }
-    if (picture->path == KF_AVX2) {
-        kf_local_avx2(picture, line, active, codes);
-        return;
-    }
-#endif
-    kf_local_portable(picture, line, active, codes);
-}
+/* The steps of a path. */
+typedef struct {
+    void (*local)(const kf_picture *picture, void *line, uint8_t *active, uint16_t *codes);
+    void (*up)(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, const int32_t *begin);
+} kf_steps;
 
-static void kf_up(const kf_picture *picture, const kf_tree *tree, const kf_regions *regions, const int32_t *begin) {
+static kf_steps kf_steps_of(int path) {
 #ifdef KF_X86_PATHS
-    if (picture->path == KF_AVX512) {
-        kf_up_avx512(picture, tree, regions, begin);
-        return;
-    }
-    if (picture->path == KF_AVX2) {
-        kf_up_avx2(picture, tree, regions, begin);
-        return;
-    }
+    if (path == KF_AVX512) return (kf_steps){kf_local_avx512, kf_up_avx512};
+    if (path == KF_AVX2) return (kf_steps){kf_local_avx2, kf_up_avx2};
 #endif
-    kf_up_portable(picture, tree, regions, begin);
+    (void)path;
+    return (kf_steps){kf_local_portable, kf_up_portable};
 }
 
 /* A pixel on its way through the sort, with what is read of it: nothing has to be looked up twice. */
@@ -107,151 +94,7 @@ static void kf_shares(int connectivity, int64_t *share) {
     }
 }
 
-static inline int32_t kf_find(int32_t *up, int32_t at) {
-    while (up[at] != at) {
-        up[at] = up[up[at]];
-        at = up[at];
-    }
-    return at;
-}
-
-/* The same where paths are short, mostly without a branch that cannot be foretold. */
-static inline int32_t kf_find_near(int32_t *up, int32_t at) {
-    int32_t root = up[up[at]];
-    if (up[root] != root) root = kf_find(up, root);
-    up[at] = root;
-    return root;
-}
-
-/* Put the younger of two roots, if they are two, under the older, which is returned. */
-static inline int32_t kf_unite(int32_t *up, int32_t one, int32_t other, int32_t *younger) {
-    const int32_t older = other < one ? other : one;
-    *younger = other ^ one ^ older;
-    up[*younger] = older;
-    return older;
-}
-
-/* A minimum more: it stands for itself, and has no region yet. */
-static inline int32_t kf_begin(kf_growth *grown) {
-    const int32_t made = grown->minima++;
-    grown->up[made] = made;
-    grown->newest[made] = -1;
-    return made;
-}
-
-/* Minima for the pixels [begin, end) of one level into tree->region; returns the saddles. */
-static int32_t kf_descend(kf_growth *grown, int64_t begin, int64_t end) {
-    const int32_t *restrict sorted = grown->tree->sorted, *restrict offset = grown->offset;
-    const uint16_t *restrict code = grown->code;
-    int32_t *restrict label = grown->label, *restrict region = grown->tree->region, *restrict saddle = grown->saddle;
-    int32_t saddles = 0, minima = grown->minima;
-    for (int64_t i = begin; i < end; i++) {
-        const int32_t *ahead = label + sorted[i + KF_PIXELS_AHEAD]; /* what follows the last pixel is pixel 0 */
-        kf_fetch(ahead);
-        kf_fetch(ahead + offset[kf_lowest_bit(code[i + KF_PIXELS_AHEAD])]);
-        const int32_t p = sorted[i];
-        const uint32_t here = code[i];
-        const int32_t below = label[p + offset[kf_lowest_bit(here)]]; /* of a minimum its own, which is not there yet */
-        const int32_t own = here & (KF_MINIMUM << 8) ? minima : below;
-        minima += (here >> 8) & KF_MINIMUM;
-        label[p] = region[i] = own;
-        saddle[saddles] = (int32_t)i;
-        saddles += here & (KF_SADDLE << 8) ? 1 : 0;
-    }
-    while (grown->minima < minima) kf_begin(grown);
-    return saddles;
-}
-
-/* Join what meets at the saddles of a level; returns how many were joined to others. */
-static int32_t kf_join(kf_growth *grown, int32_t saddles) {
-    const int32_t *restrict sorted = grown->tree->sorted, *restrict region = grown->tree->region;
-    const int32_t *restrict label = grown->label, *restrict saddle = grown->saddle, *restrict offset = grown->offset;
-    const uint16_t *restrict code = grown->code;
-    int32_t *restrict up = grown->up, *restrict younger = grown->joined;
-    int32_t joined = 0;
-    for (int32_t at = 0; at < saddles; at++) {
-        const int32_t ahead = saddle[at + KF_AHEAD < saddles ? at + KF_AHEAD : at];
-        const uint32_t others = code[ahead] & KF_GROUPS;
-        kf_fetch(up + region[ahead]);
-        kf_fetch(label + sorted[ahead] + offset[kf_lowest_bit(others & (others - 1))]);
-        const int32_t i = saddle[at];
-        const int32_t *here = label + sorted[i];
-        uint32_t groups = code[i] & KF_GROUPS;
-        int32_t own = kf_find_near(up, region[i]);
-        while (groups &= groups - 1) {
-            const int32_t other = kf_find_near(up, here[offset[kf_lowest_bit(groups)]]), one = own;
-            own = kf_unite(up, one, other, younger + joined); /* half of them are one already: without a branch */
-            joined += other != one;
-        }
-    }
-    return joined;
-}
-
-/* A region of this level of what `root` stands for, which has none yet. */
-static int32_t kf_make(kf_growth *grown, int32_t root) {
-    kf_node *node = grown->tree->node;
-    const int32_t made = grown->nodes++;
-    node[made] = (kf_node){0, -1, 0};
-    node[grown->newest[root]].parent = made;
-    grown->newest[root] = made;
-    return made;
-}
-
-/* The region of this level of what `root` stands for, made where there is none. */
-static inline int32_t kf_raise(kf_growth *grown, int32_t root) {
-    const int32_t old = grown->newest[root];
-    return old >= grown->fresh ? old : kf_make(grown, root);
-}
-
-/* Pixels [begin, end) of one level into their regions; as far `ahead`, and twice as far, are more of the level, or it is 0.
- * Counts in memory wait for one another, so those of the region that the pixel before went to too are kept at hand (`held`):
- * where regions take turns, plain increments are faster. Returns how often another region follows. */
-static inline int64_t kf_settle_run(kf_growth *grown, int64_t begin, int64_t end, int32_t ahead, int held) {
-    int32_t *restrict up = grown->up, *restrict region = grown->tree->region, *restrict rank = grown->tree->rank;
-    const uint16_t *restrict code = grown->code;
-    const int64_t *restrict share = grown->share;
-    kf_node *node = grown->tree->node; /* kf_raise writes there too */
-    int32_t last = -1, count = 0;
-    int64_t shape = 0, turns = 0;
-    for (int64_t i = begin; i < end; i++) {
-        if (ahead) {
-            kf_fetch(up + region[i + 2 * ahead]);
-            kf_fetch(grown->newest + up[region[i + ahead]]);
-        }
-        const int32_t at = region[i], above = up[at];
-        int32_t root = up[above];
-        if (root != above) {
-            root = kf_find(up, root);
-            up[at] = root;
-        }
-        const int32_t own = kf_raise(grown, root);
-        const int64_t share_here = share[code[i] / (KF_SHAPE << 8)];
-        region[i] = own;
-        turns += own != last;
-        if (held) {
-            if (own != last) {
-                node[last].own = count, node[last].shape = shape;
-                count = node[own].own, shape = node[own].shape;
-            }
-            rank[i] = count++;
-            shape += share_here;
-        } else {
-            rank[i] = node[own].own++;
-            node[own].shape += share_here;
-        }
-        last = own;
-    }
-    if (held) node[last].own = count, node[last].shape = shape;
-    return turns;
-}
-
-static void kf_settle(kf_growth *grown, int64_t begin, int64_t end) {
-    const int64_t middle = end - begin > 2 * KF_AHEAD ? end - 2 * KF_AHEAD : begin;
-    const int64_t turns = grown->steady ? kf_settle_run(grown, begin, middle, KF_AHEAD, 1)
-                                        : kf_settle_run(grown, begin, middle, KF_AHEAD, 0);
-    kf_settle_run(grown, middle, end, 0, 0);
-    if (begin < middle) grown->steady = turns * KF_STEADY < middle - begin;
-}
+#include "tree_level.inc"
 
 /* The arrays that grow, cut from a block. Those of the minima have room for the most there can be, no two of them side by
  * side; what is never written takes no memory. */
@@ -401,7 +244,7 @@ int kf_tree_build(const kf_picture *picture, kf_tree *tree) {
     kf_lay_ground(&block, picture, &line, &active, &grown);
     if (whole.used <= KF_KEPT) grown.rest = block;
     uint16_t *codes = (uint16_t *)grown.label;
-    kf_local(picture, line, active, codes);
+    kf_steps_of(picture->path).local(picture, line, active, codes);
     if (picture->bytes == 1 ? kf_sort_u8(picture, active, codes, &grown) : kf_sort_u16(picture, active, codes, &grown))
         return -1;
     kf_grow(&grown, picture->max_level + 1);
@@ -425,7 +268,7 @@ int kf_tree_write(const kf_picture *picture, const kf_tree *tree, const kf_regio
     memcpy(next, begin, count * sizeof(int32_t));
     kf_bases(tree, regions, next, base);
     kf_place(tree, base, regions->order);
-    kf_up(picture, tree, regions, begin);
+    kf_steps_of(picture->path).up(picture, tree, regions, begin);
     free(begin);
     return 0;
 }
