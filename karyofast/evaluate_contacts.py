@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyofast.coco import Truth
-from karyofast.evaluate_match import common_pixels
+from karyofast.masks import shared_pixels
 from karyofast.straighten import straighten_patch
 from karyofast.types import Region, Straightened
 
@@ -37,7 +37,7 @@ def contacts(truth: Truth, index: int) -> tuple[str, float | None]:
     """
     one = truth.instances[index]
     others = [other.region for number, other in enumerate(truth.instances) if number != index]
-    common = [(other, common_pixels(one.region, other)) for other in others]
+    common = [(other, shared_pixels(one.region, other)) for other in others]
     angles = [
         crossing_angle(one.region, other)
         for other, shared in common

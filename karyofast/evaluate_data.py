@@ -12,7 +12,7 @@ from karyofast import coco
 from karyofast.coco import ImageRecord, Truth, TruthInstance
 from karyofast.crops import trained_slide
 from karyofast.errors import DataError
-from karyofast.evaluate_match import common_pixels
+from karyofast.masks import shared_pixels
 from karyofast.types import Region
 
 PICTURE_FOLDERS = (".", "annotated", "images")
@@ -127,7 +127,7 @@ def truth_of(
             label=known[number],
             ignore=number in ignore,
             touching=near[number],
-            overlapping=any(common_pixels(one, other) for k, other in enumerate(regions) if k != number),
+            overlapping=any(shared_pixels(one, other) for k, other in enumerate(regions) if k != number),
             uncertain=False,
             orientation=None,
             extra={},

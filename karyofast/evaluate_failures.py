@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from karyofast.coco import Truth
 from karyofast.evaluate_contacts import CONTACTS, contacts
-from karyofast.evaluate_match import check_inside, common_pixels, iou_matrix, match, share, union
+from karyofast.evaluate_match import check_inside, iou_matrix, match, share, union
 from karyofast.evaluate_table import percent
+from karyofast.masks import shared_pixels
 from karyofast.types import Region
 
 KINDS = ("joined", "split", "lost", "misshapen")
@@ -227,7 +228,7 @@ def _own(true: Sequence[Region], shape: tuple[int, int]) -> list[Region]:
 
 def _covered(predicted: Sequence[Region], own: Sequence[Region]) -> NDArray[np.float64]:
     """Share of each region (columns) that each prediction (rows) covers."""
-    common = np.array([[common_pixels(one, other) for other in own] for one in predicted], dtype=np.float64)
+    common = np.array([[shared_pixels(one, other) for other in own] for one in predicted], dtype=np.float64)
     areas = np.array([max(one.area, 1) for one in own], dtype=np.float64)
     return np.asarray(common.reshape(len(predicted), len(own)) / areas)
 
@@ -236,7 +237,7 @@ def _lying(predicted: Sequence[Region], true: Sequence[Region], iou: NDArray[np.
     """The true chromosome that each prediction lies on, -1 for none."""
     found = np.full(len(predicted), -1, dtype=np.int64)
     for number, one in enumerate(predicted):
-        held = [k for k in np.flatnonzero(iou[number]).tolist() if common_pixels(one, true[k]) >= HALF * one.area]
+        held = [k for k in np.flatnonzero(iou[number]).tolist() if shared_pixels(one, true[k]) >= HALF * one.area]
         if held:
             found[number] = max(held, key=lambda k: iou[number, k])
     return found

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from karyofast.masks import shared_pixels
 from karyofast.types import Region
 
 HIT = 0.5
@@ -77,19 +78,6 @@ def share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def common_pixels(a: Region, b: Region) -> int:
-    """Number of pixels that belong to both regions."""
-    top, left = max(a.box.top, b.box.top), max(a.box.left, b.box.left)
-    bottom = min(a.box.top + a.box.height, b.box.top + b.box.height)
-    right = min(a.box.left + a.box.width, b.box.left + b.box.width)
-    if top >= bottom or left >= right:
-        return 0
-    ours, theirs = (
-        one.mask[top - one.box.top : bottom - one.box.top, left - one.box.left : right - one.box.left] for one in (a, b)
-    )
-    return int(np.count_nonzero(ours & theirs))
-
-
 def iou_matrix(predicted: Sequence[Region], true: Sequence[Region]) -> NDArray[np.float64]:
     """Intersection over union of all pairs.
 
@@ -119,7 +107,7 @@ def iou_matrix(predicted: Sequence[Region], true: Sequence[Region]) -> NDArray[n
     meet &= np.all(theirs[None, :, :2] < ours[:, None, 2:], axis=2)
     areas = [one.area for one in predicted], [one.area for one in true]
     for i, j in np.argwhere(meet):
-        common = common_pixels(predicted[i], true[j])
+        common = shared_pixels(predicted[i], true[j])
         if common:
             matrix[i, j] = common / (areas[0][i] + areas[1][j] - common)
     return matrix

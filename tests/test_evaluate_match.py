@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from karyofast.evaluate import iou_matrix, match
-from karyofast.evaluate_match import Counts, check_inside, common_pixels, lies_mostly_on, union
+from karyofast.evaluate_match import Counts, check_inside, lies_mostly_on, union
+from karyofast.masks import shared_pixels
 from karyofast.types import Box, Region
 
 SHAPE = (24, 24)
@@ -32,7 +33,7 @@ def test_iou_in_boxes_is_iou_on_the_whole_picture(ours, theirs):
             a, b = one.full_mask(SHAPE), other.full_mask(SHAPE)
             whole = np.count_nonzero(a | b)
             assert matrix[i, j] == (np.count_nonzero(a & b) / whole if whole else 0.0)
-            assert common_pixels(one, other) == np.count_nonzero(a & b)
+            assert shared_pixels(one, other) == np.count_nonzero(a & b)
 
 
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 2**32 - 1))
