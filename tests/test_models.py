@@ -97,6 +97,8 @@ def test_the_shipped_models_are_whole_and_described():
     for model in models.values():
         assert (model.folder / "README.md").stat().st_size > 300
         assert model.weights.stat().st_size < 40 * 2**20
+        told = (model.folder / "model.toml").read_text(encoding="utf-8")
+        assert '"/' not in told, "the path of a machine"
 
 
 def test_a_model_that_is_not_there_or_of_another_kind_is_named(tmp_path):
